@@ -1,1 +1,61 @@
-"""x"""
+"""Witness 1: exact mathematics of saddle escape (SymPy in front, FLINT underneath). No torch, no simulation.
+
+Every public name is listed in `_PUBLIC` and imported on first use (PEP 562), so that importing the package is cheap.
+A name listed here never equals the name of a module of this package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symbolic.escape import EscapeLaw as EscapeLaw
+    from symbolic.escape import Regime as Regime
+    from symbolic.escape import escape_exponent as escape_exponent
+    from symbolic.escape import escape_integral as escape_integral
+    from symbolic.escape import escape_law as escape_law
+    from symbolic.inequality import InequalityEscape as InequalityEscape
+    from symbolic.inequality import energy_inequality as energy_inequality
+    from symbolic.inequality import inequality_escape as inequality_escape
+    from symbolic.inequality import overlap_inequality as overlap_inequality
+    from symbolic.inequality import printed_inequality as printed_inequality
+    from symbolic.rate import EffectiveRate as EffectiveRate
+    from symbolic.rate import bottleneck as bottleneck
+    from symbolic.rate import effective_rate as effective_rate
+    from symbolic.reduced_gains import ReducedGains as ReducedGains
+    from symbolic.reduced_gains import general_gains as general_gains
+    from symbolic.reduced_gains import named_gains as named_gains
+    from symbolic.reduced_gains import ntk_gains as ntk_gains
+    from symbolic.reduced_gains import plain_gains as plain_gains
+
+_PUBLIC = {
+    "EscapeLaw": "escape",
+    "Regime": "escape",
+    "escape_exponent": "escape",
+    "escape_integral": "escape",
+    "escape_law": "escape",
+    "InequalityEscape": "inequality",
+    "energy_inequality": "inequality",
+    "inequality_escape": "inequality",
+    "overlap_inequality": "inequality",
+    "printed_inequality": "inequality",
+    "EffectiveRate": "rate",
+    "bottleneck": "rate",
+    "effective_rate": "rate",
+    "ReducedGains": "reduced_gains",
+    "general_gains": "reduced_gains",
+    "named_gains": "reduced_gains",
+    "ntk_gains": "reduced_gains",
+    "plain_gains": "reduced_gains",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'symbolic' has no attribute {name!r}")
+    return getattr(import_module(f"symbolic.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])
