@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from symbolic.escape import escape_exponent as escape_exponent
     from symbolic.escape import escape_integral as escape_integral
     from symbolic.escape import escape_law as escape_law
+    from symbolic.imbalance import gradient_step_identity as gradient_step_identity
+    from symbolic.imbalance import imbalance_identities as imbalance_identities
+    from symbolic.imbalance import imbalance_identity as imbalance_identity
+    from symbolic.imbalance import matrix_identity as matrix_identity
+    from symbolic.imbalance import neuron_identity as neuron_identity
     from symbolic.inequality import InequalityEscape as InequalityEscape
     from symbolic.inequality import energy_inequality as energy_inequality
     from symbolic.inequality import inequality_escape as inequality_escape
     from symbolic.inequality import overlap_inequality as overlap_inequality
     from symbolic.inequality import printed_inequality as printed_inequality
+    from symbolic.polynomial_form import IdentitySides as IdentitySides
     from symbolic.rate import EffectiveRate as EffectiveRate
     from symbolic.rate import bottleneck as bottleneck
     from symbolic.rate import effective_rate as effective_rate
@@ -35,11 +41,17 @@ _PUBLIC = {
     "escape_exponent": "escape",
     "escape_integral": "escape",
     "escape_law": "escape",
+    "gradient_step_identity": "imbalance",
+    "imbalance_identities": "imbalance",
+    "imbalance_identity": "imbalance",
+    "matrix_identity": "imbalance",
+    "neuron_identity": "imbalance",
     "InequalityEscape": "inequality",
     "energy_inequality": "inequality",
     "inequality_escape": "inequality",
     "overlap_inequality": "inequality",
     "printed_inequality": "inequality",
+    "IdentitySides": "polynomial_form",
     "EffectiveRate": "rate",
     "bottleneck": "rate",
     "effective_rate": "rate",

@@ -1,0 +1,239 @@
+"""The imbalance identity, THEORY T1, proved for an undefined activation and an undefined multi-output loss.
+
+    Delta_l = |W_{l+1}|_F^2 - |W_l|_F^2,   dDelta_l/dt = 2 E < p, phi_s(z_l) >,   p = W_{l+1}^T grad_{z_{l+1}} Loss.
+
+``measured`` is the left-hand side along gradient flow dW/dt = -dLoss/dW, every entry of dLoss/dW by plain
+differentiation of the composed loss with respect to that weight: neither back-propagation nor the chain rule is
+assumed. ``claimed`` is the right-hand side in the theorem's own notation: pre-activations z_l = W_l s(z_{l-1}), and
+the gradient with respect to z_{l+1} by plain differentiation of the loss as a function of z_{l+1}. The expectation is
+linear, so one symbolic sample proves it for all data. Layers are counted from 1, neurons from 0. Widths are concrete
+here; ``dimension_free`` has symbolic ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import sympy
+
+from symbolic.polynomial_form import Canonicaliser, IdentitySides
+
+Reading = Literal["exact", "sign-flipped", "no-minus-s", "leading-term", "half"]
+MatrixReading = Literal["exact", "phi-only", "sign-flipped"]
+StepReading = Literal["exact", "first-order"]
+
+_S = sympy.Function("s")
+_LOSS = sympy.Function("Loss")
+
+
+def composed_output(
+    weights: Sequence[sympy.Matrix], inputs: sympy.Matrix, activation: Callable[[sympy.Expr], sympy.Expr]
+) -> sympy.Matrix:
+    """The network W_L s(W_{L-1} s(... s(W_1 x))): the definition whose loss is differentiated.
+
+    ``weights[l]`` has shape (n_{l+1}, n_l), ``inputs`` shape (n_0, 1); the result has shape (n_L, 1).
+    """
+    hidden = weights[0] * inputs
+    for weight in weights[1:]:
+        hidden = weight * hidden.applyfunc(activation)
+    return hidden
+
+
+def weight_matrices(widths: Sequence[int]) -> tuple[sympy.Matrix, ...]:
+    """Symbolic weights W_1..W_L for widths (n_0, ..., n_L); entry (i, j) of layer l is the symbol ``W_l[i,j]``."""
+    return tuple(
+        sympy.Matrix(rows, columns, [sympy.Symbol(f"W_{l}[{i},{j}]") for i in range(rows) for j in range(columns)])
+        for l, (columns, rows) in enumerate(pairwise(widths), start=1)  # noqa: E741
+    )
+
+
+def imbalance_identity(
+    depth: int, layer: int, widths: Sequence[int] | None = None, reading: Reading = "exact"
+) -> IdentitySides:
+    """Both sides of dDelta_l/dt = 2 < p, phi_s(z_l) >, 1 <= layer < depth (THEORY T1, scalar form).
+
+    ``widths`` is (n_0, ..., n_L), 2 everywhere by default; n_L is the number of outputs. A ``reading`` other than
+    "exact" alters the claimed side only: "sign-flipped", "no-minus-s" (z s' in place of phi), "leading-term" (the
+    first Taylor term a_2 z^2 of phi), "half" (half the factor). Raises ValueError for an impossible depth, layer,
+    width or reading.
+    """
+    pair = _layer_pair(depth, layer, widths)
+    measured = 2 * _inner(pair.lower, pair.lower_gradient) - 2 * _inner(pair.upper, pair.upper_gradient)
+    claimed = sum(_neuron_claim(pair, i, reading) for i in range(pair.width))
+    return pair.sides(measured, claimed)
+
+
+def imbalance_identities(depth: int, widths: Sequence[int] | None = None) -> dict[int, IdentitySides]:
+    """The scalar identity for every layer pair l = 1..depth-1, keyed by l."""
+    return {layer: imbalance_identity(depth, layer, widths) for layer in range(1, depth)}
+
+
+def neuron_identity(
+    depth: int, layer: int, neuron: int, widths: Sequence[int] | None = None, reading: Reading = "exact"
+) -> IdentitySides:
+    """Both sides of d/dt (|W_{l+1}[:,i]|^2 - |W_l[i,:]|^2) = 2 p_i phi_s(z_i) for one hidden neuron i (THEORY T1)."""
+    pair = _layer_pair(depth, layer, widths)
+    _check_neurons(pair, layer, neuron)
+    incoming = _inner(pair.lower[neuron, :], pair.lower_gradient[neuron, :])
+    outgoing = _inner(pair.upper[:, neuron], pair.upper_gradient[:, neuron])
+    return pair.sides(2 * incoming - 2 * outgoing, _neuron_claim(pair, neuron, reading))
+
+
+def matrix_identity(
+    depth: int,
+    layer: int,
+    entry: tuple[int, int],
+    widths: Sequence[int] | None = None,
+    reading: MatrixReading = "exact",
+) -> IdentitySides:
+    """Both sides of entry (i, j) of the matrix form of T1.
+
+    d/dt (W_{l+1}^T W_{l+1} - W_l W_l^T)_{ij} = p_i (s'(z_i) z_j - s(z_j)) + p_j (s'(z_j) z_i - s(z_i)).
+    The reading "phi-only" claims p_i phi(z_i) + p_j phi(z_j), a function of phi alone: true on the diagonal only.
+    """
+    pair = _layer_pair(depth, layer, widths)
+    _check_neurons(pair, layer, *entry)
+    low, up, low_gradient, up_gradient = pair.lower, pair.upper, pair.lower_gradient, pair.upper_gradient
+    flow = low_gradient * low.T + low * low_gradient.T - up_gradient.T * up - up.T * up_gradient
+    return pair.sides(flow[entry], _matrix_claim(pair, entry, reading))
+
+
+def gradient_step_identity(
+    depth: int, layer: int, widths: Sequence[int] | None = None, reading: StepReading = "exact"
+) -> IdentitySides:
+    """Both sides of the discrete law: a gradient-descent step of size eta changes Delta_l by exactly
+
+    eta * rhs + eta^2 (|G_{l+1}|^2 - |G_l|^2), rhs = 2 < p, phi_s(z_l) >, with G_{l+1} = delta_{l+1} s(z_l)^T and
+    G_l = (s'(z_l) * p) h_{l-1}^T on the claimed side. The reading "first-order" drops the eta^2 term.
+    """
+    pair = _layer_pair(depth, layer, widths)
+    eta = sympy.Symbol("eta")
+    upper, lower = pair.upper - eta * pair.upper_gradient, pair.lower - eta * pair.lower_gradient
+    step = _inner(upper, upper) - _inner(lower, lower) - _inner(pair.upper, pair.upper) + _inner(pair.lower, pair.lower)
+    claimed = eta * sum(_neuron_claim(pair, i, "exact") for i in range(pair.width))
+    if reading == "exact":
+        upper_gradient = pair.delta_above * pair.z.applyfunc(_S).T
+        lower_gradient = pair.p.multiply_elementwise(pair.slope) * pair.below.T
+        claimed += eta**2 * (_inner(upper_gradient, upper_gradient) - _inner(lower_gradient, lower_gradient))
+    elif reading != "first-order":
+        raise ValueError(f"expected a reading exact or first-order, got {reading!r}: choose one of them")
+    return pair.sides(step, claimed)
+
+
+@dataclass(frozen=True)
+class _LayerPair:
+    """Two adjacent layers: weights, gradients by plain differentiation, and the theorem's own quantities
+    (columns)."""
+
+    lower: sympy.Matrix  # W_l
+    upper: sympy.Matrix  # W_{l+1}
+    lower_gradient: sympy.Matrix  # dLoss/dW_l, entry by entry
+    upper_gradient: sympy.Matrix
+    below: sympy.Matrix  # h_{l-1}: x, or s(z_{l-1})
+    z: sympy.Matrix  # z_l = W_l h_{l-1}
+    slope: sympy.Matrix  # s'(z_l)
+    p: sympy.Matrix  # W_{l+1}^T grad_{z_{l+1}} Loss
+    delta_above: sympy.Matrix  # grad_{z_{l+1}} Loss
+    names: Canonicaliser
+
+    @property
+    def width(self) -> int:
+        return int(self.z.rows)
+
+    def sides(self, measured: sympy.Expr, claimed: sympy.Expr) -> IdentitySides:
+        return IdentitySides(self.names.form(measured), self.names.form(claimed))
+
+
+def _layer_pair(depth: int, layer: int, widths: Sequence[int] | None) -> _LayerPair:
+    sizes = _checked_widths(depth, layer, widths)
+    weights = weight_matrices(sizes)
+    inputs = sympy.Matrix([sympy.Symbol(f"x[{i}]") for i in range(sizes[0])])
+    loss = _LOSS(*composed_output(weights, inputs, _S))
+    z = _preactivations(weights, inputs)
+    delta_above = _loss_gradient(weights, layer + 1)
+    low, up = weights[layer - 1], weights[layer]
+    return _LayerPair(
+        lower=low,
+        upper=up,
+        lower_gradient=low.applyfunc(lambda weight: loss.diff(weight)),
+        upper_gradient=up.applyfunc(lambda weight: loss.diff(weight)),
+        below=inputs if layer == 1 else z[layer - 2].applyfunc(_S),
+        z=z[layer - 1],
+        slope=z[layer - 1].applyfunc(lambda value: _derivative(_S, value)),
+        p=up.T * delta_above,
+        delta_above=delta_above,
+        names=Canonicaliser((f"z_{k}[{i}]", value) for k, zk in enumerate(z, start=1) for i, value in enumerate(zk)),
+    )
+
+
+def _preactivations(weights: Sequence[sympy.Matrix], inputs: sympy.Matrix) -> list[sympy.Matrix]:
+    """z_1..z_L as the theorem states them; deliberately not taken from ``composed_output``."""
+    z = [weights[0] * inputs]
+    for weight in weights[1:]:
+        z.append(weight * z[-1].applyfunc(_S))
+    return z
+
+
+def _loss_gradient(weights: Sequence[sympy.Matrix], layer: int) -> sympy.Matrix:
+    """grad_{z_l} Loss by plain differentiation of the loss as a function of independent symbols z_l[i]."""
+    z = [sympy.Symbol(f"z_{layer}[{i}]") for i in range(weights[layer - 1].rows)]
+    hidden = sympy.Matrix(z)
+    for weight in weights[layer:]:
+        hidden = weight * hidden.applyfunc(_S)
+    loss = _LOSS(*hidden)
+    return sympy.Matrix([loss.diff(symbol) for symbol in z])
+
+
+def _derivative(function: sympy.Function, value: sympy.Expr) -> sympy.Expr:
+    point = sympy.Dummy("z")
+    return sympy.Subs(function(point).diff(point), point, value)
+
+
+def _neuron_claim(pair: _LayerPair, i: int, reading: Reading) -> sympy.Expr:
+    """2 p_i phi_s(z_i), or what a counterfeit puts in its place."""
+    z, slope, p = pair.z[i], pair.slope[i], pair.p[i]
+    claims = {
+        "exact": 2 * p * (z * slope - _S(z)),
+        "sign-flipped": -2 * p * (z * slope - _S(z)),
+        "no-minus-s": 2 * p * z * slope,
+        "leading-term": 2 * p * sympy.Symbol("a_2") * z**2,
+        "half": p * (z * slope - _S(z)),
+    }
+    if reading not in claims:
+        raise ValueError(f"expected a reading among {', '.join(claims)}, got {reading!r}: choose one of them")
+    return claims[reading]
+
+
+def _matrix_claim(pair: _LayerPair, entry: tuple[int, int], reading: MatrixReading) -> sympy.Expr:
+    i, j = entry
+    z, slope, p = pair.z, pair.slope, pair.p
+    exact = p[i] * (slope[i] * z[j] - _S(z[j])) + p[j] * (slope[j] * z[i] - _S(z[i]))
+    claims = {
+        "exact": exact,
+        "sign-flipped": -exact,
+        "phi-only": sum(p[k] * (slope[k] * z[k] - _S(z[k])) for k in entry),
+    }
+    if reading not in claims:
+        raise ValueError(f"expected a reading among {', '.join(claims)}, got {reading!r}: choose one of them")
+    return claims[reading]
+
+
+def _inner(left: sympy.Matrix, right: sympy.Matrix) -> sympy.Expr:
+    return sympy.Add(*left.multiply_elementwise(right))
+
+
+def _checked_widths(depth: int, layer: int, widths: Sequence[int] | None) -> tuple[int, ...]:
+    if depth < 2 or not 1 <= layer < depth:
+        raise ValueError(f"expected depth >= 2 and 1 <= layer < depth, got depth {depth}, layer {layer}: choose a pair")
+    sizes = tuple(widths) if widths is not None else (2,) * (depth + 1)
+    if len(sizes) != depth + 1 or min(sizes) < 1:
+        raise ValueError(f"expected {depth + 1} positive widths n_0..n_L, got {sizes}: give one width per boundary")
+    return sizes
+
+
+def _check_neurons(pair: _LayerPair, layer: int, *neurons: int) -> None:
+    if not all(0 <= neuron < pair.width for neuron in neurons):
+        raise ValueError(f"expected neurons in 0..{pair.width - 1}, got {neurons}: choose neurons of layer {layer}")
