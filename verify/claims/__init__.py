@@ -1,1 +1,1 @@
-"""x"""
+"""The catalogue: one file per subject, each exporting ``CLAIMS``, a tuple of frozen claims."""

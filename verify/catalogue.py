@@ -1,0 +1,54 @@
+"""The catalogue: claims are found by listing ``verify/claims/``; adding a theorem is adding one file."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from graphlib import CycleError, TopologicalSorter
+
+from verify.claim import Claim
+
+
+@functools.cache
+def catalogue() -> tuple[Claim, ...]:
+    """Every claim, by theorem, then in the order of the files and of their ``CLAIMS``.
+
+    Raises ``ValueError`` when a file exports no ``CLAIMS``, two claims share an id, a parent is unknown, or
+    dependencies form a circle.
+    """
+    import verify.claims
+
+    found: list[Claim] = []
+    for module in pkgutil.iter_modules(verify.claims.__path__):
+        name = f"verify.claims.{module.name}"
+        claims = getattr(importlib.import_module(name), "CLAIMS", None)
+        if not isinstance(claims, tuple) or not all(isinstance(claim, Claim) for claim in claims):
+            raise ValueError(f"{name} must export CLAIMS, a tuple of verify.Claim")
+        found += claims
+    return in_order(found)
+
+
+def in_order(claims: list[Claim]) -> tuple[Claim, ...]:
+    """``claims`` by theorem, checked together; ``ValueError`` as in :func:`catalogue`."""
+    by_id: dict[str, Claim] = {}
+    for claim in sorted(claims, key=lambda claim: claim.theorem):
+        if by_id.setdefault(claim.id, claim) is not claim:
+            raise ValueError(f"two claims have the id {claim.id!r}: rename one")
+    for claim in by_id.values():
+        unknown = [parent for parent in claim.depends if parent not in by_id]
+        if unknown:
+            raise ValueError(f"claim {claim.id!r} depends on {unknown[0]!r}, which no file in verify/claims defines")
+    try:
+        TopologicalSorter({claim.id: claim.depends for claim in by_id.values()}).prepare()
+    except CycleError as error:
+        raise ValueError(f"claims depend on each other in a circle: {' -> '.join(error.args[1])}") from error
+    return tuple(by_id.values())
+
+
+def find(claim_id: str) -> Claim:
+    """The claim with this id; ``KeyError`` if there is none."""
+    for claim in catalogue():
+        if claim.id == claim_id:
+            return claim
+    raise KeyError(f"no claim has the id {claim_id!r}")

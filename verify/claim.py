@@ -1,0 +1,199 @@
+"""A claim: one theorem, in one reading, called before the court. Frozen records only; nothing heavy is imported."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from verify.values import Evidence, Measurement, Prediction
+
+
+class Reading(enum.Enum):
+    """As the paper prints it, corrected by us, or our own statement."""
+
+    AS_PRINTED = "as-printed"
+    CORRECTED = "corrected"
+    OURS = "ours"
+
+
+class Expect(enum.Enum):
+    """What the suite expects of a claim. Only the engine reads it; the decision never does."""
+
+    HOLDS = "holds"
+    REFUTED = "refuted"
+
+
+class Tier(enum.IntEnum):
+    """Tiers by cost; a case of one tier is part of every larger one."""
+
+    SMOKE = 0
+    STANDARD = 1
+    FULL = 2
+
+    @property
+    def label(self) -> str:
+        """Name on the command line."""
+        return self.name.lower()
+
+
+class Witness(enum.Enum):
+    """Who is heard: ``symbolic`` derives, ``numeric`` measures."""
+
+    SYMBOLIC = "symbolic"
+    NUMERIC = "numeric"
+
+
+Parameter: TypeAlias = int | float | str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One instance of a claim: parameters in declared order, the smallest tier that includes it, seconds expected."""
+
+    parameters: tuple[tuple[str, Parameter], ...]
+    tier: Tier
+    seconds: float
+    expect: Expect | None = None
+
+    def __getitem__(self, name: str) -> Parameter:
+        for key, value in self.parameters:
+            if key == name:
+                return value
+        raise KeyError(f"the case {self.text} has no parameter {name!r}")
+
+    def integer(self, name: str) -> int:
+        """The parameter ``name``, which must be an integer."""
+        value = self[name]
+        if not isinstance(value, int):
+            raise TypeError(f"parameter {name} of case {self.text} is {value!r}, expected an integer")
+        return value
+
+    def real(self, name: str) -> float:
+        """The parameter ``name`` as a float."""
+        return float(self[name])
+
+    def word(self, name: str) -> str:
+        """The parameter ``name`` as text."""
+        return str(self[name])
+
+    @property
+    def text(self) -> str:
+        """``key=value`` pairs in declared order, as in results.json."""
+        return ",".join(f"{key}={value}" for key, value in self.parameters)
+
+
+def case(tier: Tier, seconds: float, *, expect: Expect | None = None, **parameters: Parameter) -> Case:
+    """Shorthand: ``case(Tier.SMOKE, .1, r=3, L=5, activation="tanh")``."""
+    return Case(tuple(parameters.items()), tier, seconds, expect)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a measurement may know besides its case: nothing that the prediction says.
+
+    seed: derived from the run's seed, the claim and the case. device: a torch device. dtype: float64 or float32.
+    """
+
+    seed: int = 0
+    device: str = "cpu"
+    dtype: str = "float64"
+
+
+def _always(_: Case) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A hypothesis of the theorem, checked case by case and recorded with the result.
+
+    assumed: the statement needs it (a case where it fails is vacuous); False records it for the reader only.
+    """
+
+    name: str
+    holds: Callable[[Case], bool] = _always
+    assumed: bool = True
+
+
+@dataclass(frozen=True)
+class Counterfeit:
+    """The same theorem with one thing wrong; the same check must refute it.
+
+    alter: (case, honest prediction) -> altered prediction, or None where the counterfeit happens to say the truth.
+    nearest: one that a careful author could have printed; each claim has one.
+    """
+
+    name: str
+    alter: Callable[[Case, Prediction], Prediction | None]
+    nearest: bool = False
+
+
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    r"""One theorem in one reading.
+
+    id: stable, kebab-case, ``theorem.aspect``. theorem: T1..T8. title: a few words for a table.
+    latex, plain: the statement, typeset and in one plain sentence. source: document and place in words.
+    assumes: hypotheses. depends: ids of the claims that it builds on. witnesses: who is heard.
+    predict: case -> Prediction (calls ``symbolic`` only). measure: (case, context) -> Measurement (``numeric`` only;
+    for a proof, the identity's other side from ``symbolic``). corrected: the corrected prediction, which an as-printed
+    claim that is expected refuted must bring, so that one can see the check turn around.
+    Raises ``ValueError`` when a field breaks a rule of the house.
+    """
+
+    id: str
+    theorem: str
+    title: str
+    latex: str
+    plain: str
+    source: str
+    reading: Reading
+    evidence: Evidence
+    witnesses: tuple[Witness, ...]
+    cases: tuple[Case, ...]
+    predict: Callable[[Case], Prediction]
+    measure: Callable[[Case, Context], Measurement]
+    counterfeits: tuple[Counterfeit, ...]
+    assumes: tuple[Hypothesis, ...] = ()
+    depends: tuple[str, ...] = ()
+    expect: Expect = Expect.HOLDS
+    corrected: Callable[[Case], Prediction] | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        for broken, rule in (
+            (not _ID.fullmatch(self.id), "an id is kebab-case words joined by dots, such as critical-depth.exponent"),
+            (not re.fullmatch(r"[TG][0-9]+", self.theorem), "a theorem is T1, T2, ..."),
+            (not self.cases, "a claim needs at least one case"),
+            (len({c.text for c in self.cases}) != len(self.cases), "two cases have the same parameters"),
+            (
+                not self.counterfeits,
+                "a claim needs at least one counterfeit: a check that refutes nothing shows nothing",
+            ),
+            (sum(c.nearest for c in self.counterfeits) != 1, "exactly one counterfeit is the nearest"),
+            (not self.assumes, "a claim states its hypotheses"),
+            (not self.witnesses, "a claim names its witnesses"),
+            (
+                self.reading is not Reading.AS_PRINTED and any(self.expected(c) is Expect.REFUTED for c in self.cases),
+                "only a claim that is read as printed may be expected refuted",
+            ),
+            (
+                self.corrected is None and any(self.expected(c) is Expect.REFUTED for c in self.cases),
+                "a claim that is expected refuted brings the corrected prediction",
+            ),
+        ):
+            if broken:
+                raise ValueError(f"claim {self.id!r}: {rule}")
+
+    def expected(self, case: Case) -> Expect:
+        """What the suite expects of ``case``."""
+        return case.expect or self.expect
+
+    def cases_in(self, tier: Tier) -> tuple[Case, ...]:
+        """The cases that ``tier`` includes, in declared order."""
+        return tuple(case for case in self.cases if case.tier <= tier)

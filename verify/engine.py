@@ -1,0 +1,134 @@
+"""The engine: hears the selected cases in worker processes, parents before children, and hands over each verdict.
+
+Workers start by spawn, use one thread each, and derive their seed from (run seed, claim, case): so the verdicts do not
+depend on the number of workers or on the order in which cases finish.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from dataclasses import dataclass
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from verify.catalogue import find
+from verify.claim import Case, Claim, Context
+from verify.judge import judge, unheard
+from verify.results import Result, Verdict
+
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One case of one selected claim."""
+
+    claim: Claim
+    case: Case
+
+
+def hear(
+    tasks: Sequence[Task], context: Context, workers: int, budget: float | None, report: Callable[[Task, Result], None]
+) -> None:
+    """Judge every task and call ``report`` as each verdict arrives; returns when all have one.
+
+    budget: seconds for the whole run, or None; what has no verdict by then becomes inconclusive(budget).
+    Raises ``KeyboardInterrupt`` after stopping the workers; what was reported before stands.
+    """
+    if not tasks:
+        return
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # read by the workers' libraries as they load
+    deadline = None if budget is None else time.monotonic() + budget
+    pool = ProcessPool(
+        max_workers=min(workers, len(tasks)),
+        context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+    )
+    court = _Court(list(tasks), report)
+    try:
+        while court.open:
+            for task in court.callable_now():
+                court.running[pool.schedule(_hear_one, args=(task.claim.id, task.case.text, context))] = task
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                court.close("budget: the run's time was spent before this case had a verdict")
+                break
+            done, _ = wait(court.running, timeout=left, return_when=FIRST_COMPLETED)
+            for future in done:
+                court.settle(future)
+    finally:
+        # stop, not close: after an interruption or a spent budget nobody waits for the cases that still run.
+        pool.stop()
+        pool.join()
+
+
+class _Court:
+    """Which tasks wait, run, or are done; a child is called only after every case of its selected parents."""
+
+    def __init__(self, tasks: list[Task], report: Callable[[Task, Result], None]) -> None:
+        self.waiting = tasks
+        self.running: dict[ProcessFuture, Task] = {}
+        self._report = report
+        self._unsettled = {claim.id: 0 for claim in (task.claim for task in tasks)}
+        for task in tasks:
+            self._unsettled[task.claim.id] += 1
+        self._fallen: dict[str, str] = {}  # claim -> verdict that blocks its children
+
+    @property
+    def open(self) -> bool:
+        return bool(self.waiting or self.running)
+
+    def callable_now(self) -> Iterator[Task]:
+        """Tasks whose selected parents all have verdicts, the longest first; blocked ones are reported instead."""
+        progress = True
+        while progress:  # a blocked child settles at once, and that may free or block its own children
+            progress = False
+            ready = [task for task in self.waiting if not any(self._unsettled.get(p, 0) for p in task.claim.depends)]
+            self.waiting = [task for task in self.waiting if task not in ready]
+            for task in sorted(ready, key=lambda task: -task.case.seconds):
+                fallen = [p for p in task.claim.depends if p in self._fallen]
+                if not fallen:
+                    yield task
+                    continue
+                reason = f"blocked-by {fallen[0]}, which has the verdict {self._fallen[fallen[0]]}"
+                self._settled(task, unheard(task.claim, task.case, Verdict.INCONCLUSIVE, reason))
+                progress = True
+
+    def settle(self, future: ProcessFuture) -> None:
+        """Take the verdict of a finished worker call, or say why there is none."""
+        task = self.running.pop(future)
+        try:
+            result: Result = future.result()
+        except ProcessExpired as death:
+            reason = f"error: the worker process died (exit code {death.exitcode}); run this case alone to see why"
+            result = unheard(task.claim, task.case, Verdict.ERROR, reason)
+        except (CancelledError, Exception) as error:  # what could not be sent to or from the worker
+            reason = f"error: the worker could not answer: {type(error).__name__}: {error}"
+            result = unheard(task.claim, task.case, Verdict.ERROR, reason)
+        self._settled(task, result)
+
+    def close(self, reason: str) -> None:
+        """Report every open task as inconclusive for ``reason``."""
+        for task in [*self.running.values(), *self.waiting]:
+            self._settled(task, unheard(task.claim, task.case, Verdict.INCONCLUSIVE, reason))
+        self.running, self.waiting = {}, []
+
+    def _settled(self, task: Task, result: Result) -> None:
+        self._unsettled[task.claim.id] -= 1
+        if result.verdict in (Verdict.FAIL, Verdict.ERROR):
+            self._fallen[task.claim.id] = result.verdict.value
+        self._report(task, result)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it stops us
+
+
+def _hear_one(claim_id: str, case_text: str, context: Context) -> Result:
+    claim = find(claim_id)
+    return judge(claim, next(case for case in claim.cases if case.text == case_text), context)

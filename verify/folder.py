@@ -1,0 +1,64 @@
+"""Where runs live: ``reports/<UTC time>-<6 hex>/results.json``, written atomically and found again."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from verify.results import RESULTS_FILE, Results, encode, read
+
+REPORTS = Path("reports")
+
+
+def new_run_id(now: datetime) -> str:
+    """``20261122T101500Z-1a2b3c``: sorts by time, and two runs of one second differ."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def prepare(out: Path) -> None:
+    """Make the folder ``out`` and see that it can be written; ``ValueError`` if not."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise ValueError(f"cannot write into the folder {out}: {error.strerror}; name another with --out") from error
+
+
+def write(out: Path, results: Results) -> None:
+    """Write ``results.json`` into ``out`` so that a reader sees the old file or the new one, never a part."""
+    write_atomically(out / RESULTS_FILE, encode(results))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace ``path`` by a file with ``content``: write beside it, flush to the disk, rename."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)  # mkstemp's files are private; a report is for everybody
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def load(run: Path | None) -> tuple[Path, Results]:
+    """The run in the folder ``run``, or the newest complete one under ``reports/``; ``ValueError`` if there is none."""
+    if run is not None:
+        return run, read(run / RESULTS_FILE if run.is_dir() else run)
+    for path in sorted(REPORTS.glob(f"*/{RESULTS_FILE}"), key=lambda path: path.parent.name, reverse=True):
+        try:
+            results = read(path)
+        except ValueError:
+            continue  # not a run of ours, or one that was being written by another version
+        if results.run.complete:
+            return path.parent, results
+    raise ValueError(
+        f"there is no complete run under {REPORTS}/: make one with `saddle-escape run`, or name one with --run DIR"
+    )

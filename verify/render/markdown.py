@@ -1,0 +1,83 @@
+"""Markdown: the run's summary, then one section a theorem; the worst first in the summary, nothing hidden."""
+
+from __future__ import annotations
+
+from verify.render.numbers import seconds, short
+from verify.render.summary import ClaimSummary, by_claim, likely_causes, notes, power_line, severity, verdict_line
+from verify.render.terminal import compared
+from verify.results import Result, Results
+
+
+def render(results: Results) -> str:
+    """The whole report as GitHub-flavoured Markdown."""
+    run = results.run
+    lines = [
+        "# Verification report",
+        "",
+        f"**{verdict_line(results)}**  ",
+        f"**{power_line(results)}**",
+        "",
+        f"Run `{run.id}`, tier {run.tier}, seed {run.seed}, device {run.device}, {run.dtype}, "
+        f"{seconds(run.seconds)} with {run.workers} workers, commit {run.commit or 'none'}. Command: {code(run.command)}.",
+        "",
+        *(f"> {note}\n" for note in notes(results)),
+    ]
+    attention = sorted((r for r in results.results if likely_causes(r)), key=severity)
+    if attention:
+        lines += ["## Needs attention", ""]
+        for result in attention:
+            lines += [
+                f"- **{result.verdict.value}** {code(result.key)}",
+                *(f"  - {escape(c)}" for c in likely_causes(result)),
+            ]
+        lines.append("")
+    summaries = by_claim(results.results)
+    for theorem in dict.fromkeys(summary.theorem for summary in summaries):
+        lines += [f"## {theorem}", ""]
+        for summary in summaries:
+            if summary.theorem == theorem:
+                lines += _claim(summary, results)
+    lines += ["## Conventions", ""]
+    lines += [f"- **{name}**: {escape(text)}" for name, text in run.conventions.items()]
+    lines += ["", "## Versions", "", ", ".join(f"{name} {version}" for name, version in run.versions.items()), ""]
+    return "\n".join(lines)
+
+
+def _claim(summary: ClaimSummary, results: Results) -> list[str]:
+    hypotheses = {h.name: h.holds for result in summary.results for h in result.hypotheses}
+    lines = [
+        f"### {code(summary.claim)} ({summary.reading}): {summary.verdict_text}",
+        "",
+        escape(results.run.statements.get(summary.claim, "")),
+        "",
+        f"Hypotheses: {escape('; '.join(hypotheses)) or 'none recorded'}.",
+        "",
+        "| case | predicted | measured | tolerance | verdict | evidence | counterfeits refuted |",
+        "|---|---:|---:|---:|---|---|---|",
+    ]
+    lines += [_row(result) for result in summary.results]
+    return [*lines, ""]
+
+
+def _row(result: Result) -> str:
+    predicted, measured, tolerance = (escape(text) for text in compared(result))
+    refuted = sum(c.refuted for c in result.counterfeits)
+    margins = [float(str(c.margin)) for c in result.counterfeits if c.margin is not None]
+    # The one that came nearest to being believed is what shows how sharp the check is.
+    sharpness = f", nearest {short(min(margins))} budgets away" if margins and min(margins) != float("inf") else ""
+    return (
+        f"| {code(result.case)} | {predicted} | {measured} | {tolerance} | {result.verdict.value} "
+        f"| {result.evidence or ''} | {refuted} of {len(result.counterfeits)}{sharpness} |"
+    )
+
+
+def escape(text: str) -> str:
+    """Text that no Markdown reader takes for markup, on one line."""
+    for character in "\\`*_[]<>|#":
+        text = text.replace(character, "\\" + character)
+    return " ".join(text.split())
+
+
+def code(text: str) -> str:
+    """Text as a code span; a backtick or a bar inside cannot end the span or the cell."""
+    return "`" + " ".join(text.replace("`", "'").replace("|", "/").split()) + "`"

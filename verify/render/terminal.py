@@ -1,0 +1,112 @@
+"""The table in the terminal: plain text when it is not one, 80 columns at least, colour only where it is wanted."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from verify.render.numbers import at_precision, seconds, short, with_uncertainty
+from verify.render.summary import by_claim, likely_causes, notes, power_line, verdict_line
+from verify.results import Result, Results, Verdict
+
+STYLES = {
+    Verdict.PASS: "green",
+    Verdict.REFUTED_AS_EXPECTED: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.ERROR: "bold red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.SKIPPED: "dim",
+}
+assert set(STYLES) == set(Verdict)
+PLAIN_WIDTH = 126  # whole rows; a terminal of 80 columns folds the claims
+
+
+def render(results: Results, *, every_case: bool = False, width: int | None = None, colour: bool = False) -> str:
+    """The verdict table, the power line and the time. One row a claim (its most telling case), or one row a case."""
+    console = Console(
+        file=io.StringIO(),
+        width=width or PLAIN_WIDTH,
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        legacy_windows=False,
+    )
+    console.print(_table(results, every_case))
+    for result in results.results:
+        causes = likely_causes(result)
+        if causes:
+            console.print(f"\n{result.verdict.value}: {result.key}", style=STYLES[result.verdict])
+            for cause in causes:
+                console.print(f"  - {cause}")
+        for counterfeit in result.counterfeits:
+            if not counterfeit.refuted:
+                console.print(
+                    f"\ncounterfeit not refuted: {counterfeit.name} in {result.key} ({counterfeit.verdict})",
+                    style="red",
+                )
+    run = results.run
+    console.print(f"\n{verdict_line(results)}")
+    console.print(
+        f"{power_line(results)} | tier {run.tier}, seed {run.seed}, {seconds(run.seconds)} with {run.workers} workers"
+    )
+    for note in notes(results):
+        console.print(note)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+def _table(results: Results, every_case: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("")
+    table.add_column("claim", overflow="fold")
+    table.add_column("reading")
+    table.add_column("predicted", justify="right", overflow="fold")
+    table.add_column("measured", justify="right", overflow="fold")
+    table.add_column("tolerance", justify="right")
+    table.add_column("verdict")
+    table.add_column("evidence")
+    theorem = ""
+    for summary in by_claim(results.results):
+        shown: Sequence[Result] = summary.results if every_case else (summary.telling,)
+        for index, result in enumerate(shown):
+            name = summary.claim if index == 0 else ""
+            detail = f"[{result.case}]" if every_case else _which(summary.results, result)
+            table.add_row(
+                summary.theorem if summary.theorem != theorem else "",
+                f"{name}\n  {detail}" if name else f"  {detail}",
+                summary.reading if index == 0 else "",
+                *compared(result),
+                result.verdict.value if every_case else summary.verdict_text,
+                (result.evidence or "") if every_case else ", ".join(summary.grades),
+                style=STYLES[result.verdict] if result.as_expected is not False else STYLES[Verdict.FAIL],
+            )
+            theorem = summary.theorem
+    return table
+
+
+def compared(result: Result) -> tuple[str, str, str]:
+    """Predicted, measured and tolerance for a table cell."""
+    total = result.budget.total
+    return (
+        at_precision(result.predicted.value, total),
+        with_uncertainty(result.measured.value, total),
+        "exact" if not total and result.evidence in ("proof", "exact", "certified") else short(total) if total else "",
+    )
+
+
+def _which(results: Sequence[Result], telling: Result) -> str:
+    return telling.case if len(results) == 1 else f"{telling.case}  (1 of {len(results)} cases)"
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, or a width that keeps whole rows when the output is not one."""
+    return max(80, shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns) if sys.stdout.isatty() else PLAIN_WIDTH

@@ -1,0 +1,171 @@
+"""The record of a run: ``results.json``, the single source of every report (schema results-1, CONTRACT).
+
+Everything here is plain data. JSON has no infinity and no NaN: non-finite numbers are written as strings, and so are
+decimals of more than 15 digits.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+SCHEMA = "results-1"
+RESULTS_FILE = "results.json"
+
+
+class Verdict(enum.Enum):
+    """The closed list of verdicts."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    REFUTED_AS_EXPECTED = "refuted-as-expected"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+REASONS = ("undecided", "vacuous", "blocked-by", "budget", "optional-data", "error")
+"""First words of ``Result.reason``, which is empty for the other verdicts."""
+
+Number = float | int | str | None
+
+
+class Quantity(msgspec.Struct, frozen=True, kw_only=True):
+    """A predicted or measured value. ``value`` is null where there is no single number, and ``text`` then says it."""
+
+    value: Number = None
+    text: str = ""
+    unit: str = ""
+
+
+class BudgetRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The five parts of the tolerance and their total."""
+
+    discretisation: Number = 0.0
+    sampling: Number = 0.0
+    finite_width: Number = 0.0
+    finite_eps: Number = 0.0
+    rounding: Number = 0.0
+    total: Number = 0.0
+
+
+class HypothesisRecord(msgspec.Struct, frozen=True):
+    """A hypothesis of the theorem and whether this case satisfies it."""
+
+    name: str
+    holds: bool
+
+
+class CounterfeitRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How a counterfeit fared: ``margin`` = |counterfeit - measured| / budget."""
+
+    name: str
+    verdict: str
+    refuted: bool
+    margin: Number = None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One case of one claim, judged. ``as_expected`` is null where nothing was decided."""
+
+    claim: str
+    theorem: str
+    reading: str
+    expect: str
+    as_expected: bool | None
+    case: str
+    verdict: Verdict
+    reason: str = ""
+    evidence: str | None = None
+    predicted: Quantity = Quantity()
+    measured: Quantity = Quantity()
+    budget: BudgetRecord = BudgetRecord()
+    hypotheses: tuple[HypothesisRecord, ...] = ()
+    counterfeits: tuple[CounterfeitRecord, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """``CLAIM[case]``, as the commands accept it."""
+        return f"{self.claim}[{self.case}]"
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The circumstances of a run. ``exit_code`` is null and ``complete`` false while it goes on."""
+
+    id: str
+    started: str
+    tier: str
+    seed: int
+    device: str
+    dtype: str
+    commit: str | None
+    command: str
+    versions: dict[str, str]
+    conventions: dict[str, str]
+    complete: bool
+    exit_code: int | None
+    seconds: float = 0.0
+    workers: int = 1
+    budget: float | None = None
+    statements: dict[str, str] = {}
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole ``results.json``."""
+
+    schema: str
+    run: RunRecord
+    results: tuple[Result, ...]
+
+
+def number(value: float | int | str | None) -> Number:
+    """``value`` as results.json writes it: non-finite floats become "Infinity", "-Infinity" or "NaN"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return value
+
+
+def as_float(value: Number) -> float | None:
+    """The number behind a recorded value, or None for text that is not a decimal number."""
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def encode(results: Results) -> bytes:
+    """JSON text of ``results``: two-space indentation, so that a diff of two runs can be read."""
+    return msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n"
+
+
+def read(path: Path) -> Results:
+    """Read and check a results.json; ``ValueError`` names the file and the path of the wrong field."""
+    try:
+        results = msgspec.json.decode(path.read_bytes(), type=Results)
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}; name a folder that a run has written") from error
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{path} is not a {SCHEMA} file: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if results.schema != SCHEMA:
+        raise ValueError(
+            f"{path} has the schema {results.schema!r}, expected {SCHEMA!r}: read it with the version that wrote it"
+        )
+    return results
+
+
+def schema_text() -> str:
+    """The JSON schema of results.json, generated from the records above; committed copies are compared with it."""
+    schema: dict[str, Any] = msgspec.json.schema(Results)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["$id"] = "results-1.json"
+    return json.dumps(schema, indent=2) + "\n"

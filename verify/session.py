@@ -1,0 +1,163 @@
+"""One run from selection to exit code: what ``saddle-escape run`` and ``verify.run`` both do."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from verify import environment, folder
+from verify.catalogue import catalogue
+from verify.claim import Context, Tier
+from verify.engine import Task, hear
+from verify.results import SCHEMA, Result, Results, RunRecord, Verdict
+from verify.selection import nearest, parse_filter, parse_selector
+
+DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked to do; the defaults are the command line's (CONTRACT)."""
+
+    selectors: tuple[str, ...] = ()
+    filter: str = ""
+    tier: Tier = Tier.SMOKE
+    workers: int = 0  # 0: one per core
+    device: str = "cpu"
+    dtype: str = "float64"
+    seed: int = 0
+    out: Path | None = None
+    budget: float | None = None
+    strict: bool = False
+    command: str = "verify.run"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A finished (or interrupted) run: its folder and its record."""
+
+    out: Path
+    results: Results
+
+    @property
+    def exit_code(self) -> int:
+        """The documented exit code."""
+        code = self.results.run.exit_code
+        assert code is not None
+        return code
+
+
+def select(options: Options) -> list[Task]:
+    """The tasks that ``options`` mean, in the catalogue's order.
+
+    Raises ``ValueError`` for a selector that matches no claim, or no case of it in any tier.
+    """
+    selectors = [parse_selector(text) for text in options.selectors]
+    wanted = parse_filter(options.filter) if options.filter else lambda _: True
+    claims = catalogue()
+    for selector in selectors:
+        if not any(selector.matches(claim.id, claim.theorem, case.text) for claim in claims for case in claim.cases):
+            near = nearest(selector.text.partition("[")[0], [claim.id for claim in claims])
+            hint = f"; the nearest id is {near}" if near else ""
+            raise ValueError(f"nothing matches {selector.text!r}{hint}: see `saddle-escape list`")
+    return [
+        Task(claim, case)
+        for claim in claims
+        for case in claim.cases
+        # A case that was named in full is heard whatever its tier.
+        if case.tier <= options.tier or any(s.case == case.text and s.claim == claim.id for s in selectors)
+        if not selectors or any(s.matches(claim.id, claim.theorem, case.text) for s in selectors)
+        if wanted(f"{claim.id}[{case.text}]")
+    ]
+
+
+def check_device(device: str) -> None:
+    """``ValueError`` unless torch can compute on ``device``."""
+    if device == "cpu":
+        return  # torch is not loaded just to hear this
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        available = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        raise ValueError(f"the device {device!r} cannot be used here; available: {', '.join(available)}") from error
+
+
+def run(options: Options, watch: Callable[[Result, int, int], None] | None = None) -> Session:
+    """Hear what ``options`` select and write ``results.json``; ``watch(result, done, total)`` sees each verdict.
+
+    Raises ``ValueError`` for bad input before anything is computed. An interruption is no exception here: the session
+    then carries exit code 130 and what was done.
+    """
+    tasks = select(options)
+    check_device(options.device)
+    now = datetime.now(UTC)
+    run_id = folder.new_run_id(now)
+    out = options.out or folder.REPORTS / run_id
+    folder.prepare(out)
+    workers = options.workers or os.cpu_count() or 1
+    record = RunRecord(
+        id=run_id,
+        started=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        tier=options.tier.label,
+        seed=options.seed,
+        device=options.device,
+        dtype=options.dtype,
+        commit=environment.commit(),
+        command=options.command,
+        versions=environment.versions(),
+        conventions=environment.CONVENTIONS,
+        complete=False,
+        exit_code=None,
+        workers=workers,
+        budget=options.budget,
+        statements={task.claim.id: task.claim.plain for task in tasks},
+    )
+    heard: dict[tuple[str, str], Result] = {}
+    start = time.monotonic()
+
+    def results(**changes: object) -> Results:
+        # In the order of the catalogue, whatever the order of arrival.
+        ordered = tuple(heard[key] for task in tasks if (key := (task.claim.id, task.case.text)) in heard)
+        elapsed = round(time.monotonic() - start, 3)
+        return Results(schema=SCHEMA, run=msgspec.structs.replace(record, seconds=elapsed, **changes), results=ordered)
+
+    def report(task: Task, result: Result) -> None:
+        heard[task.claim.id, task.case.text] = result
+        folder.write(out, results())
+        if watch:
+            watch(result, len(heard), len(tasks))
+
+    context = Context(options.seed, options.device, options.dtype)
+    try:
+        hear(tasks, context, workers, options.budget, report)
+    except KeyboardInterrupt:
+        final = results(complete=False, exit_code=130)
+    else:
+        code = exit_code(tuple(heard.values()), strict=options.strict)
+        final = results(complete=True, exit_code=code)
+    folder.write(out, final)
+    return Session(out, final)
+
+
+def exit_code(results: Sequence[Result], *, strict: bool = False) -> int:
+    """The exit code of a finished run, first match: 5 nothing or only skipped, 3 error, 1 fail, 4 inconclusive, 0."""
+    verdicts = {result.verdict for result in results}
+    if not verdicts - {Verdict.SKIPPED}:
+        return 5
+    if Verdict.ERROR in verdicts:
+        return 3
+    unexpected = any(result.as_expected is False for result in results)
+    powerless = any(not counterfeit.refuted for result in results for counterfeit in result.counterfeits)
+    if Verdict.FAIL in verdicts or unexpected or powerless:
+        return 1
+    if Verdict.INCONCLUSIVE in verdicts:
+        return 1 if strict else 4
+    return 0

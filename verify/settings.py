@@ -1,0 +1,56 @@
+"""Configuration: ``[tool.saddle-escape]`` of pyproject.toml in the working folder, below environment and command line."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from verify.selection import nearest
+
+KEYS: dict[str, tuple[type, ...]] = {
+    "tier": (str,),
+    "jobs": (int,),
+    "device": (str,),
+    "seed": (int,),
+    "out": (str,),
+    "budget": (int, float, str),
+    "strict": (bool,),
+}
+"""Key -> accepted types; each is the long option of ``run`` with the same name."""
+
+LIMIT = 1 << 20  # bytes; a configuration is small, and reading has a bound
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The table ``[tool.saddle-escape]`` of ``folder``/pyproject.toml, or {} without one.
+
+    Raises ``ValueError``: a file that cannot be read, an unknown key (with the nearest one), a value of the wrong type.
+    """
+    path = folder / "pyproject.toml"
+    if not path.exists():
+        return {}
+    try:
+        with path.open("rb") as file:
+            text = file.read(LIMIT + 1)
+        if len(text) > LIMIT:
+            raise ValueError(f"{path} is larger than {LIMIT} bytes: that is no configuration")
+        table = tomllib.loads(text.decode()).get("tool", {}).get("saddle-escape", {})
+    except OSError as error:
+        raise ValueError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"the configuration {path} is not TOML: {error}") from error
+    except AttributeError as error:
+        raise ValueError(f"in {path}, `tool` must be a table") from error
+    if not isinstance(table, dict):
+        raise ValueError(f"in {path}, tool.saddle-escape must be a table")
+    for key, value in table.items():
+        if key not in KEYS:
+            near = nearest(key, list(KEYS))
+            hint = f"did you mean {near!r}?" if near else f"known keys: {', '.join(KEYS)}"
+            raise ValueError(f"unknown key tool.saddle-escape.{key} in {path}: {hint}")
+        accepted = KEYS[key]
+        if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
+            kinds = " or ".join(kind.__name__ for kind in accepted)
+            raise ValueError(f"tool.saddle-escape.{key} in {path} is {value!r}, expected {kinds}")
+    return table
