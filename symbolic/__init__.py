@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from symbolic.inequality import inequality_escape as inequality_escape
     from symbolic.inequality import overlap_inequality as overlap_inequality
     from symbolic.inequality import printed_inequality as printed_inequality
+    from symbolic.manifold import ReducedSystem as ReducedSystem
+    from symbolic.manifold import RowGradient as RowGradient
+    from symbolic.manifold import identical_rows_gradient as identical_rows_gradient
+    from symbolic.manifold import manifold_tangency as manifold_tangency
+    from symbolic.manifold import network_tangency as network_tangency
+    from symbolic.manifold import reduced_system as reduced_system
+    from symbolic.manifold import restricted_loss as restricted_loss
     from symbolic.polynomial_form import IdentitySides as IdentitySides
     from symbolic.rate import EffectiveRate as EffectiveRate
     from symbolic.rate import bottleneck as bottleneck
@@ -51,6 +58,13 @@ _PUBLIC = {
     "inequality_escape": "inequality",
     "overlap_inequality": "inequality",
     "printed_inequality": "inequality",
+    "ReducedSystem": "manifold",
+    "RowGradient": "manifold",
+    "identical_rows_gradient": "manifold",
+    "manifold_tangency": "manifold",
+    "network_tangency": "manifold",
+    "reduced_system": "manifold",
+    "restricted_loss": "manifold",
     "IdentitySides": "polynomial_form",
     "EffectiveRate": "rate",
     "bottleneck": "rate",
