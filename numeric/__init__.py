@@ -10,6 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numeric.activations import Activation as Activation
+    from numeric.activations import activation as activation
+    from numeric.activations import activation_from_tree as activation_from_tree
+    from numeric.activations import catalogue as catalogue
+    from numeric.data import Population as Population
+    from numeric.data import Teacher as Teacher
+    from numeric.data import gauss_hermite as gauss_hermite
+    from numeric.data import gaussian_batch as gaussian_batch
+    from numeric.data import linear_population as linear_population
+    from numeric.data import population as population
+    from numeric.data import product_quadrature as product_quadrature
+    from numeric.data import real_population as real_population
+    from numeric.data import single_mode_population as single_mode_population
+    from numeric.data import teacher as teacher
+    from numeric.data import trapezoid as trapezoid
     from numeric.estimators import Limit as Limit
     from numeric.estimators import Slopes as Slopes
     from numeric.estimators import difference_slopes as difference_slopes
@@ -17,9 +32,28 @@ if TYPE_CHECKING:
     from numeric.estimators import finite_scale_error as finite_scale_error
     from numeric.estimators import local_slopes as local_slopes
     from numeric.estimators import measured_order as measured_order
+    from numeric.imbalance import ImbalanceCase as ImbalanceCase
+    from numeric.imbalance import ImbalanceTerms as ImbalanceTerms
+    from numeric.imbalance import imbalance_terms as imbalance_terms
+    from numeric.imbalance import random_cases as random_cases
+    from numeric.imbalance import weights_after_gd_step as weights_after_gd_step
     from numeric.inequality import FlowTime as FlowTime
     from numeric.inequality import inequality_escape_time as inequality_escape_time
     from numeric.inequality import inequality_escape_time_from_log as inequality_escape_time_from_log
+    from numeric.losses import Loss as Loss
+    from numeric.losses import loss as loss
+    from numeric.losses import loss_names as loss_names
+    from numeric.network import Network as Network
+    from numeric.network import gradient as gradient
+    from numeric.network import layer_norms as layer_norms
+    from numeric.network import layer_scales as layer_scales
+    from numeric.network import mean_loss as mean_loss
+    from numeric.network import uniform_network as uniform_network
+    from numeric.starts import ManifoldGradient as ManifoldGradient
+    from numeric.starts import aligned_start as aligned_start
+    from numeric.starts import he_start as he_start
+    from numeric.starts import manifold_gradient as manifold_gradient
+    from numeric.starts import manifold_start as manifold_start
     from numeric.taylor_fit import TaylorFit as TaylorFit
     from numeric.taylor_fit import fit_taylor as fit_taylor
     from numeric.universality import UniversalityMeasurement as UniversalityMeasurement
@@ -27,21 +61,55 @@ if TYPE_CHECKING:
     from numeric.universality import phi_coefficients as phi_coefficients
 
 _PUBLIC: dict[str, str] = {
+    "Activation": "activations",
     "FlowTime": "inequality",
+    "ImbalanceCase": "imbalance",
+    "ImbalanceTerms": "imbalance",
     "Limit": "estimators",
+    "Loss": "losses",
+    "ManifoldGradient": "starts",
+    "Network": "network",
+    "Population": "data",
     "Slopes": "estimators",
     "TaylorFit": "taylor_fit",
+    "Teacher": "data",
     "UniversalityMeasurement": "universality",
+    "activation": "activations",
+    "activation_from_tree": "activations",
+    "aligned_start": "starts",
+    "catalogue": "activations",
     "difference_slopes": "estimators",
     "extrapolate_slopes": "estimators",
     "finite_scale_error": "estimators",
     "fit_taylor": "taylor_fit",
+    "gauss_hermite": "data",
+    "gaussian_batch": "data",
+    "gradient": "network",
+    "he_start": "starts",
+    "imbalance_terms": "imbalance",
     "inequality_escape_time": "inequality",
     "inequality_escape_time_from_log": "inequality",
+    "layer_norms": "network",
+    "layer_scales": "network",
+    "linear_population": "data",
     "local_slopes": "estimators",
+    "loss": "losses",
+    "loss_names": "losses",
+    "manifold_gradient": "starts",
+    "manifold_start": "starts",
+    "mean_loss": "network",
     "measure_universality": "universality",
     "measured_order": "estimators",
     "phi_coefficients": "universality",
+    "population": "data",
+    "product_quadrature": "data",
+    "random_cases": "imbalance",
+    "real_population": "data",
+    "single_mode_population": "data",
+    "teacher": "data",
+    "trapezoid": "data",
+    "uniform_network": "network",
+    "weights_after_gd_step": "imbalance",
 }
 
 
