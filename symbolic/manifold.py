@@ -112,9 +112,7 @@ class ReducedSystem:
         return tuple(mobility**2 * product for mobility in self.mobility)
 
 
-def reduced_system(
-    hidden_widths: Sequence[int], parameterisation: Literal["plain", "ntk"] | Sequence[Fraction] = "plain"
-) -> ReducedSystem:
+def reduced_system(hidden_widths: Sequence[int], parameterisation: str | Sequence[Fraction] = "plain") -> ReducedSystem:
     """The scalar chain read off the composed network on the manifold, for depth len(hidden_widths) + 1.
 
     ``parameterisation`` is "plain", "ntk", or the squared gains (g_1^2, ..., g_L^2). Layer scales: plain and general
@@ -130,7 +128,7 @@ def reduced_system(
     elif parameterisation == "ntk":
         squared = [Fraction(1), *(Fraction(1, width) for width in hidden_widths)]
         scales = [Fraction(width) for width in (*hidden_widths, hidden_widths[-1])]
-    elif len(parameterisation) != depth:
+    elif isinstance(parameterisation, str) or len(parameterisation) != depth:
         raise ValueError(
             f"expected 'plain', 'ntk' or {depth} squared gains, got {parameterisation!r}: give one of these"
         )

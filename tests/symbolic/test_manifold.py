@@ -121,4 +121,4 @@ def test_impossible_requests_are_refused() -> None:
     with pytest.raises(ValueError, match="reading"):
         manifold_tangency(2, 1, (2,), reading="typo")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="squared gains"):
-        reduced_system((2, 2), "mup")  # type: ignore[arg-type]
+        reduced_system((2, 2), "mup")
