@@ -32,12 +32,24 @@ class Task:
     case: Case
 
 
+def hear_one(claim_id: str, case_text: str, context: Context) -> Result:
+    """Judge one case by name: what a worker does."""
+    claim = find(claim_id)
+    return judge(claim, next(case for case in claim.cases if case.text == case_text), context)
+
+
 def hear(
-    tasks: Sequence[Task], context: Context, workers: int, budget: float | None, report: Callable[[Task, Result], None]
+    tasks: Sequence[Task],
+    context: Context,
+    workers: int,
+    budget: float | None,
+    report: Callable[[Task, Result], None],
+    listen: Callable[[str, str, Context], Result] = hear_one,
 ) -> None:
     """Judge every task and call ``report`` as each verdict arrives; returns when all have one.
 
     budget: seconds for the whole run, or None; what has no verdict by then becomes inconclusive(budget).
+    listen: judges one case in a worker, by claim id and case text; a function that a fresh process can import.
     Raises ``KeyboardInterrupt`` after stopping the workers; what was reported before stands.
     """
     if not tasks:
@@ -53,7 +65,7 @@ def hear(
     try:
         while court.open:
             for task in court.callable_now():
-                court.running[pool.schedule(_hear_one, args=(task.claim.id, task.case.text, context))] = task
+                court.running[pool.schedule(listen, args=(task.claim.id, task.case.text, context))] = task
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 court.close("budget: the run's time was spent before this case had a verdict")
@@ -128,7 +140,3 @@ class _Court:
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it stops us
 
-
-def _hear_one(claim_id: str, case_text: str, context: Context) -> Result:
-    claim = find(claim_id)
-    return judge(claim, next(case for case in claim.cases if case.text == case_text), context)

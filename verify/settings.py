@@ -1,4 +1,4 @@
-"""Configuration: ``[tool.saddle-escape]`` of pyproject.toml in the working folder, below environment and command line."""
+"""Configuration: ``[tool.saddle-escape]`` in the working folder's pyproject.toml, below environment and options."""
 
 from __future__ import annotations
 

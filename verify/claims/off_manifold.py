@@ -7,8 +7,8 @@ from fractions import Fraction
 from verify.claim import Case, Claim, Context, Counterfeit, Expect, Hypothesis, Reading, Tier, Witness, case
 from verify.values import Budget, Evidence, Measurement, Prediction
 
-# Far below any float once raised to the power r: the flow is run in the logarithm of gamma. Both ends of every slope lie
-# at or below 1e-4, where what is left of the finite-eps bias is far smaller than the distance to any rival.
+# Far below any float once raised to the power r: the flow is run in the logarithm of gamma. Both ends of every slope
+# lie at or below 1e-4, where what is left of the finite-eps bias is far smaller than the distance to any rival.
 LADDER = tuple(1e-4 * 2.0**-k for k in range(4))
 THRESHOLD = 0.1
 
@@ -82,7 +82,7 @@ CLAIMS = (
         title="signal-energy inequality, as printed",
         latex=r"\dot\gamma \gtrsim \gamma^{1-1/r},\ \gamma(0) \asymp \varepsilon^{2r}"
         r" \implies \tau_\star \asymp \varepsilon^{-(r-2)}",
-        plain="The printed inequality d gamma/dt = gamma^(1-1/r) from gamma(0) = eps^(2r) gives the escape time eps^-(r-2).",
+        plain="The inequality d gamma/dt = gamma^(1-1/r) from gamma(0) = eps^(2r) gives the escape time eps^-(r-2).",
         source="authors' write-up, section Off-Manifold",
         reading=Reading.AS_PRINTED,
         expect=Expect.REFUTED,

@@ -18,7 +18,8 @@ def render(results: Results) -> str:
         f"**{power_line(results)}**",
         "",
         f"Run `{run.id}`, tier {run.tier}, seed {run.seed}, device {run.device}, {run.dtype}, "
-        f"{seconds(run.seconds)} with {run.workers} workers, commit {run.commit or 'none'}. Command: {code(run.command)}.",
+        f"{seconds(run.seconds)} with {run.workers} workers, commit {run.commit or 'none'}, "
+        f"command {code(run.command)}.",
         "",
         *(f"> {note}\n" for note in notes(results)),
     ]

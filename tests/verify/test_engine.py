@@ -1,0 +1,65 @@
+"""Workers that die, raise or hang, parents that fall, and a spent budget: every task gets its verdict, once."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.verify.misbehaviour import behave, claim
+from verify.claim import Claim, Context
+from verify.engine import Task, hear
+from verify.results import Result, Verdict
+
+
+def verdicts(claims: Sequence[Claim], workers: int = 2, budget: float | None = None) -> dict[str, Result]:
+    heard: dict[str, Result] = {}
+
+    def report(task: Task, result: Result) -> None:
+        key = f"{task.claim.id}[{task.case.text}]"
+        assert key not in heard
+        heard[key] = result
+
+    tasks = [Task(c, case) for c in claims for case in c.cases]
+    hear(tasks, Context(), workers, budget, report, listen=behave)
+    assert len(heard) == len(tasks)
+    return heard
+
+
+def test_a_worker_that_dies_or_raises_costs_one_case_and_no_more() -> None:
+    heard = verdicts([claim("a.b", "pass", "die", "pass", "raise", "pass")])
+    assert [result.verdict for result in heard.values()].count(Verdict.PASS) == 3
+    assert "died (exit code -9)" in heard["a.b[n=1,does=die]"].reason
+    assert "not even the judge survived" in heard["a.b[n=3,does=raise]"].reason
+
+
+def test_a_fallen_parent_blocks_its_children_and_theirs_do_not_fail() -> None:
+    parent = claim("p.one", "pass", "fail")
+    child = claim("c.one", "pass", depends=("p.one",))
+    grandchild = claim("g.one", "pass", depends=("c.one",))
+    heard = verdicts([grandchild, child, parent])  # children first: the engine orders them
+    assert heard["c.one[n=0,does=pass]"].verdict is Verdict.INCONCLUSIVE
+    assert heard["c.one[n=0,does=pass]"].reason == "blocked-by p.one, which has the verdict fail"
+    # Only fail and error block: an inconclusive child leaves the grandchild its own day in court.
+    assert heard["g.one[n=0,does=pass]"].verdict is Verdict.PASS
+
+
+def test_a_parent_that_was_not_selected_blocks_nothing() -> None:
+    heard = verdicts([claim("c.one", "pass", depends=("not.selected",))])
+    assert heard["c.one[n=0,does=pass]"].verdict is Verdict.PASS
+
+
+def test_a_spent_budget_leaves_the_rest_inconclusive() -> None:
+    heard = verdicts([claim("a.b", "pass", "hang"), claim("z.child", "pass", depends=("a.b",))], budget=8.0)
+    assert heard["a.b[n=0,does=pass]"].verdict is Verdict.PASS
+    for key in ("a.b[n=1,does=hang]", "z.child[n=0,does=pass]"):
+        assert heard[key].verdict is Verdict.INCONCLUSIVE
+        assert heard[key].reason.startswith("budget: ")
+
+
+@pytest.mark.parametrize("workers", [1, 7])
+def test_the_number_of_workers_does_not_matter(workers: int) -> None:
+    heard = verdicts([claim("a.b", "pass", "pass", "pass")], workers)
+    assert {result.verdict for result in heard.values()} == {Verdict.PASS}
+
+
+def test_nothing_to_hear_is_no_error() -> None:
+    assert verdicts([]) == {}

@@ -1,0 +1,124 @@
+"""The verdict table, the seeds, and what the judge makes of a claim that misbehaves."""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from verify.claim import Case, Claim, Context, Counterfeit, Expect, Hypothesis, Reading, Tier, case
+from verify.decision import Outcome
+from verify.judge import VERDICTS, OptionalDataAbsent, case_seed, judge
+from verify.results import REASONS, Verdict
+from verify.values import Budget, Measurement, Prediction
+
+Sample = Callable[..., Claim]
+
+
+def hear(claim: Claim) -> Any:
+    return judge(claim, claim.cases[0], Context())
+
+
+def test_every_expectation_and_outcome_has_a_verdict() -> None:
+    assert set(VERDICTS) == set(itertools.product(Expect, Outcome))
+
+
+def test_a_true_claim_passes_and_its_counterfeit_is_refuted(sample: Sample) -> None:
+    result = hear(sample())
+    assert (result.verdict, result.as_expected, result.reason) == (Verdict.PASS, True, "")
+    assert [(c.refuted, c.margin) for c in result.counterfeits] == [(True, pytest.approx(10.0))]
+
+
+def test_a_false_claim_fails(sample: Sample) -> None:
+    result = hear(sample(predict=lambda _: Prediction(2.0)))
+    assert (result.verdict, result.as_expected) == (Verdict.FAIL, False)
+
+
+def test_a_printed_error_is_refuted_as_expected_and_turns_around_when_corrected(sample: Sample) -> None:
+    printed: dict[str, Any] = {
+        "reading": Reading.AS_PRINTED,
+        "expect": Expect.REFUTED,
+        "corrected": lambda _: Prediction(1.0),
+    }
+    assert hear(sample(predict=lambda _: Prediction(2.0), **printed)).verdict is Verdict.REFUTED_AS_EXPECTED
+    turned = hear(sample(predict=lambda _: Prediction(1.0), **printed))
+    assert (turned.verdict, turned.as_expected) == (Verdict.PASS, False)
+
+
+def test_between_one_and_three_budgets_nothing_is_decided(sample: Sample) -> None:
+    result = hear(sample(predict=lambda _: Prediction(1.2)))
+    assert (result.verdict, result.as_expected) == (Verdict.INCONCLUSIVE, None)
+    assert result.reason.startswith("undecided: off by 2")
+
+
+def test_a_case_outside_the_hypotheses_is_vacuous(sample: Sample) -> None:
+    result = hear(sample(assumes=(Hypothesis("smooth"), Hypothesis("alpha > 0", lambda _: False))))
+    assert (result.verdict, result.as_expected) == (Verdict.INCONCLUSIVE, None)
+    assert result.reason == "vacuous: this case does not satisfy alpha > 0"
+    assert [(h.name, h.holds) for h in result.hypotheses] == [("smooth", True), ("alpha > 0", False)]
+
+
+def test_a_hypothesis_that_is_only_recorded_blocks_nothing(sample: Sample) -> None:
+    assumes = (Hypothesis("origin critical", lambda _: False, assumed=False),)
+    assert hear(sample(assumes=assumes)).verdict is Verdict.PASS
+
+
+def test_a_claim_that_raises_is_an_error_with_its_reason(sample: Sample) -> None:
+    def explode(_: Case, context: Context) -> Measurement:
+        raise ZeroDivisionError("no\nwidth")
+
+    result = hear(sample(measure=explode))
+    assert result.verdict is Verdict.ERROR
+    assert result.reason.startswith("error: ZeroDivisionError: no width (test_judge.py:")
+
+
+def test_absent_data_are_skipped_aloud(sample: Sample) -> None:
+    def absent(_: Case, context: Context) -> Measurement:
+        raise OptionalDataAbsent("mlxtend is not installed")
+
+    result = hear(sample(measure=absent))
+    assert (result.verdict, result.reason) == (Verdict.SKIPPED, "optional-data: mlxtend is not installed")
+
+
+def test_every_reason_starts_with_a_documented_word(sample: Sample) -> None:
+    assert hear(sample(predict=lambda _: Prediction(1.2))).reason.split(":")[0] in REASONS
+
+
+@pytest.mark.parametrize(
+    ("value", "refuted"),
+    [(1.05, False), (1.25, False), (1.5, True), (math.nan, False), ("label", False)],
+)
+def test_only_a_refuted_counterfeit_counts(sample: Sample, value: Any, refuted: bool) -> None:
+    claim = sample(counterfeits=(Counterfeit("altered", lambda *_: Prediction(value), nearest=True),))
+    assert [c.refuted for c in hear(claim).counterfeits] == [refuted]
+
+
+def test_a_counterfeit_that_says_the_truth_is_left_out(sample: Sample) -> None:
+    claim = sample(counterfeits=(Counterfeit("same here", lambda *_: None, nearest=True),))
+    assert hear(claim).counterfeits == ()
+
+
+def test_infinite_numbers_are_written_as_text(sample: Sample) -> None:
+    result = hear(sample(measure=lambda *_: Measurement(math.inf, budget=Budget(finite_eps=math.inf))))
+    assert (result.measured.value, result.budget.total) == ("Infinity", "Infinity")
+
+
+def test_the_measurement_is_handed_the_derived_seed(sample: Sample) -> None:
+    seen: list[int] = []
+
+    def note(_: Case, context: Context) -> Measurement:
+        seen.append(context.seed)
+        return Measurement(1.0)
+
+    hear(sample(measure=note))
+    hear(sample(measure=note, id="other.claim"))
+    hear(sample(measure=note, cases=(case(Tier.SMOKE, 0.1, n=2),)))
+    assert seen[0] == case_seed(0, "sample.claim", "n=1")
+    assert len(set(seen)) == 3
+    assert all(0 <= seed < 2**63 for seed in seen)
+
+
+def test_seeds_do_not_change_between_versions() -> None:
+    # Recorded once: a change would silently change every random case of every stored run.
+    assert case_seed(0, "imbalance.autograd", "activation=tanh") == 8658172108748634765
