@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from numeric.hessian import dense_hessian, flat_gradient, hessian_product
+
+
+def small_net(weights):
+    x = torch.linspace(-1, 1, 7, dtype=torch.float64)[:, None] * torch.tensor([[1.0, 0.5]], dtype=torch.float64)
+    hidden = torch.tanh(x @ weights[0].T)
+    return 0.5 * ((hidden @ weights[1].T)[:, 0] - x[:, 0] ** 2).pow(2).mean()
+
+
+def random_weights(*shapes):
+    generator = torch.Generator().manual_seed(4)
+    return [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes]
+
+
+def test_the_hessian_of_a_quadratic_form_is_its_matrix() -> None:
+    a = random_weights((5, 5))[0]
+    symmetric = a + a.T
+    start = random_weights((2, 1), (3,))
+
+    def quadratic(w):
+        return 0.5 * torch.cat([v.reshape(-1) for v in w]) @ symmetric @ torch.cat([v.reshape(-1) for v in w])
+
+    assert torch.allclose(dense_hessian(quadratic, start), symmetric, atol=1e-14)
+
+
+def test_against_central_differences_of_the_gradient() -> None:
+    weights = random_weights((3, 2), (1, 3))
+    direction = random_weights((9,))[0]
+    pieces = [direction[:6].reshape(3, 2), direction[6:].reshape(1, 3)]
+    h = 1e-5
+    forward = flat_gradient(small_net, [w + h * p for w, p in zip(weights, pieces, strict=True)])
+    backward = flat_gradient(small_net, [w - h * p for w, p in zip(weights, pieces, strict=True)])
+    product = hessian_product(small_net, weights)(direction)
+    assert torch.allclose(product, (forward - backward) / (2 * h), atol=1e-8)
+
+
+def test_products_batches_and_the_dense_matrix_agree() -> None:
+    weights = random_weights((3, 2), (1, 3))
+    dense = dense_hessian(small_net, weights)
+    batch = random_weights((4, 9))[0]
+    assert torch.allclose(hessian_product(small_net, weights)(batch), batch @ dense, atol=1e-13)
+    assert torch.equal(dense, dense.T)
+
+
+def test_a_linear_loss_and_an_unused_weight_have_zero_blocks() -> None:
+    weights = random_weights((2,), (3,))
+    assert torch.count_nonzero(dense_hessian(lambda w: 3 * w[0].sum(), weights)) == 0
+    partly = dense_hessian(lambda w: (w[0] ** 2).sum(), weights)
+    assert torch.allclose(partly, torch.diag(torch.tensor([2.0, 2, 0, 0, 0], dtype=torch.float64)))
+
+
+def test_the_weights_are_left_alone() -> None:
+    weights = random_weights((3, 2), (1, 3))
+    before = [w.clone() for w in weights]
+    dense_hessian(small_net, weights)
+    assert all(torch.equal(a, b) and not a.requires_grad for a, b in zip(weights, before, strict=True))
+
+
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: dense_hessian(lambda w: w[0].sum(), [torch.zeros(9000)]), "too large"),
+        (lambda: dense_hessian(lambda w: w[0], [torch.zeros(3)]), "one number"),
+        (lambda: hessian_product(small_net, []), "at least one weight"),
+        (lambda: hessian_product(lambda w: w[0].pow(2).sum(), [torch.zeros(3)])(torch.zeros(4)), "3 entries"),
+    ],
+)
+def test_bad_input_gets_a_sentence(call, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        call()
