@@ -1,7 +1,7 @@
-"""Populations: covariates, targets and the weights of the expectation; teachers, quadratures, Gaussian batches, real data.
+"""Populations: covariates, targets and the expectation weights; teachers, quadratures, Gaussian batches, real data.
 
 Samples are columns: covariates (d, n), or (M, d, n) when each ensemble member has its own; targets (k, n) or (M, k, n);
-node_weights (n,) sum to 1.  A finite batch is an exact instance of the theory with E replaced by its mean (THEORY section 4).
+node_weights (n,) sum to 1.  A finite batch is an exact instance of the theory, its mean being E (THEORY section 4).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Teacher:
     def __post_init__(self) -> None:
         if self.modes.ndim != 2 or self.amplitudes.shape != self.modes.shape[:1]:
             raise ValueError(
-                f"expected modes (m, d) and amplitudes (m,), got {tuple(self.modes.shape)} and {tuple(self.amplitudes.shape)}"
+                f"expected modes (m, d), amplitudes (m,), got {tuple(self.modes.shape)}, {tuple(self.amplitudes.shape)}"
             )
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ def teacher(
 
 
 def population(x: Tensor, y: Tensor | Teacher, node_weights: Tensor | None = None) -> Population:
-    """A population from covariates (d, n), targets (k, n), (n,) or a teacher, and optional weights (uniform by default)."""
+    """A population from covariates (d, n), targets (k, n), (n,) or a teacher; uniform weights by default."""
     targets = y(x) if isinstance(y, Teacher) else y
     targets = targets.unsqueeze(0) if targets.ndim == 1 else targets
     n = x.shape[-1]
@@ -103,7 +103,7 @@ def gaussian_batch(
     covariance: Tensor | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> Tensor:
-    """Covariates x ~ N(0, Sigma), shape (S, d, n), one independent batch per seed (drawn on the CPU, so equal everywhere)."""
+    """Covariates x ~ N(0, Sigma), shape (S, d, n), one independent batch per seed, drawn on the CPU."""
     draws = []
     for seed in seeds:
         generator = torch.Generator().manual_seed(_mix(seed, 1))
@@ -117,6 +117,7 @@ def gaussian_batch(
 def covariance_root(covariance: Tensor) -> Tensor:
     """Lower-triangular C with C C^T = Sigma; raises ValueError unless Sigma is symmetric positive definite."""
     sigma = covariance.to(torch.float64)
+    root: Tensor
     root, info = torch.linalg.cholesky_ex(sigma)
     if int(info) != 0 or not torch.allclose(sigma, sigma.mT):
         raise ValueError(f"the covariance must be symmetric positive definite, got {sigma.tolist()}")
@@ -124,7 +125,7 @@ def covariance_root(covariance: Tensor) -> Tensor:
 
 
 def trapezoid(half_width: float = 9.0, step: float = 0.2) -> tuple[Tensor, Tensor]:
-    """Nodes u and weights of E f(u), u ~ N(0, 1): exponentially accurate for analytic f (THEORY section 3), weights sum to 1."""
+    """Nodes u and weights of E f(u), u ~ N(0, 1): exponentially accurate for analytic f (THEORY section 3)."""
     count = round(half_width / step)
     u = torch.arange(-count, count + 1, dtype=torch.float64) * step
     weights = torch.exp(-0.5 * u * u)
@@ -183,10 +184,10 @@ def single_mode_population(
 
 
 def linear_population(covariance: Tensor, target: Tensor) -> Population:
-    """d nodes that represent x ~ N(0, Sigma), y = target . x exactly for a deep linear net with MSE (second moments only)."""
+    """d nodes with the second moments of x ~ N(0, Sigma), y = target . x: all that a deep linear net with MSE sees."""
     root = covariance_root(covariance)
     d = root.shape[0]
-    x = root * math.sqrt(d)
+    x: Tensor = root * math.sqrt(d)
     return population(x, target.to(torch.float64).reshape(-1, d) @ x)
 
 

@@ -1,8 +1,8 @@
 """The imbalance identity of THEORY T1 measured by autograd in float64, and the ingredients of its counterfeits.
 
 Along dW/dt = -grad, Delta_l = |W_{l+1}|^2 - |W_l|^2 changes at the rate -2 <W_{l+1}, G_{l+1}> + 2 <W_l, G_l>.  With
-p = g_{l+1} W_{l+1}^T grad_{z_{l+1}}, <W_{l+1}, G_{l+1}> = E<p, s(z_l)> and <W_l, G_l> = E<p, z_l s'(z_l)>, so the rate is
-2 E<p, phi(z_l)>.
+p = g_{l+1} W_{l+1}^T grad_{z_{l+1}}, <W_{l+1}, G_{l+1}> = E<p, s(z_l)> and <W_l, G_l> = E<p, z_l s'(z_l)>, so the rate
+is 2 E<p, phi(z_l)>.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class ImbalanceTerms:
 
     rate: dDelta_l/dt from the weight gradients.  phi: E<p, phi(z_l)>; slope: E<p, z_l s'(z_l)>; value: E<p, s(z_l)>.
     scale: 2 (|G_{l+1}| |W_{l+1}| + |G_l| |W_l|), to which the residual is relative.  z, p: (n_l, n), one column per
-    sample; node_weights: (n,), the expectation's weights.  matrix_rate: (n_l, n_l), d(W_{l+1}^T W_{l+1} - W_l W_l^T)/dt,
-    whose diagonal is the identity neuron by neuron: 2 E[p_i phi(z_i)].
+    sample; node_weights: (n,), the expectation's weights.  matrix_rate: (n_l, n_l), the rate of W_{l+1}^T W_{l+1} -
+    W_l W_l^T, whose diagonal is the identity neuron by neuron: 2 E[p_i phi(z_i)].
     """
 
     rate: float
@@ -122,7 +122,7 @@ def _backpropagated(
 
 
 def weights_after_gd_step(case: ImbalanceCase, step: float) -> tuple[Weights, Weights]:
-    """Weights after one gradient-descent step of size `step`, and the gradient that it used (THEORY T1, discrete form)."""
+    """Weights after one gradient-descent step of this size, and the gradient it used (THEORY T1, discrete form)."""
     grads = gradient(case.net, case.weights, case.x, case.y, case.loss)
     return [w - step * g for w, g in zip(case.weights, grads, strict=True)], grads
 

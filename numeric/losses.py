@@ -1,8 +1,8 @@
 """Losses in torch: value per sample and the derivative with respect to the network's output.
 
 Conventions: outputs f and targets y have shape (..., k, n), k output units and n samples; a loss returns the value per
-sample, shape (..., n), and the derivative, shape (..., k, n).  The mean over samples, weighted for a quadrature, is taken by
-the caller.  MSE carries the factor 1/2 of THEORY section 0.
+sample, shape (..., n), and the derivative, shape (..., k, n).  The caller takes the mean over samples, weighted for a
+quadrature.  MSE carries the factor 1/2 of THEORY section 0.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def loss(name: str, **parameters: float) -> Loss:
     return _LOSSES[name](**parameters)
 
 
-def losses() -> tuple[str, ...]:
+def loss_names() -> tuple[str, ...]:
     """Names of the losses."""
     return tuple(_LOSSES)
 

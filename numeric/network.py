@@ -1,6 +1,6 @@
-"""The network family of THEORY section 0: yhat = W_L s(g .. W_2 s(W_1 x)) with per-layer gains, and its autograd gradient.
+"""The network family of THEORY section 0: yhat = W_L s(g .. W_2 s(W_1 x)) with gains, and its autograd gradient.
 
-Conventions: z_1 = g_1 W_1 x, z_l = g_l W_l s(z_{l-1}), yhat = z_L, no biases.  W_l has shape (..., n_l, n_{l-1}); leading
+Conventions: z_1 = g_1 W_1 x, z_l = g_l W_l s(z_{l-1}), yhat = z_L, no biases.  W_l is (..., n_l, n_{l-1}); leading
 dimensions are ensemble members.  Samples are columns: x is (..., d, n) and yhat (..., k, n).  The gradient flow is
 dW/dt = -grad in every parameterisation; "plain" has g_l = 1, "ntk" has g_1 = 1 and g_l = 1/sqrt(n_{l-1}) for l >= 2.
 """
@@ -24,7 +24,7 @@ Weights = list[Tensor]
 class Network:
     """A feed-forward network without biases.
 
-    widths: (d, n_1, ..., n_{L-1}, k), so depth L = len(widths) - 1 counts weight matrices.  parameterisation: "plain" or
+    widths: (d, n_1, ..., n_{L-1}, k), so depth L = len(widths) - 1 counts weight matrices.  parameterisation: "plain",
     "ntk", or "gains" when `gains` (g_1, ..., g_L) are given.  Raises ValueError for sizes or gains that make no sense.
     """
 
@@ -73,7 +73,7 @@ class Network:
             raise ValueError(f"expected weights of shapes {self.shapes}, got {got}")
 
 
-def network(
+def uniform_network(
     depth: int,
     width: int,
     inputs: int,
@@ -130,4 +130,4 @@ def scale_units(net: Network) -> tuple[float, ...]:
     if net.parameterisation != "ntk":
         return (1.0,) * net.depth
     hidden = [math.sqrt(n) for n in net.widths[1:-1]]
-    return tuple(hidden) + (hidden[-1] if hidden else 1.0,)
+    return (*hidden, hidden[-1] if hidden else 1.0)

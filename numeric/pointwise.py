@@ -29,15 +29,17 @@ def _sech_squared(z: Tensor) -> Tensor:
 
 
 def _normal_density(z: Tensor) -> Tensor:
-    return torch.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    density: Tensor = torch.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    return density
 
 
 def _gelu_derivative(z: Tensor) -> Tensor:
-    return torch.special.ndtr(z) + z * _normal_density(z)
+    slope: Tensor = torch.special.ndtr(z) + z * _normal_density(z)
+    return slope
 
 
 def _gelu_tanh_argument(z: Tensor) -> Tensor:
-    return math.sqrt(2.0 / math.pi) * (z + _GELU_CUBE * z**3)
+    return (z + _GELU_CUBE * z**3) * math.sqrt(2.0 / math.pi)
 
 
 def _gelu_tanh(z: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -40,9 +41,10 @@ def manifold_start(net: Network, scales: Sequence[float] | Tensor, direction: Te
 def aligned_start(
     net: Network, scales: Sequence[float] | Tensor, direction: Tensor, seeds: Sequence[int] = (0,)
 ) -> Weights:
-    """Balanced rank-one aligned weights W_l = X_l u_l u_{l-1}^T with u_0 = direction, random unit u_l, u_L = (1,): (S, ...).
+    """Balanced, aligned, rank-one weights W_l = X_l u_l u_{l-1}^T, u_0 = direction, random unit u_l, u_L = (1,).
 
-    With equal scales this is the equality case of Theorem A (THEORY section 4).  One output only.
+    Shapes (S, n_l, n_{l-1}).  With equal scales this is the equality case of Theorem A (THEORY section 4).  One
+    output only.
     """
     x = torch.as_tensor(scales, dtype=torch.float64).expand(len(seeds), net.depth)
     if net.widths[-1] != 1:
@@ -54,7 +56,7 @@ def aligned_start(
             draw = torch.randn(width, generator=_generator(seed, layer), dtype=torch.float64)
             vectors.append(draw / draw.norm())
         vectors.append(torch.ones(1, dtype=torch.float64))
-        members.append([torch.outer(b, a) for a, b in zip(vectors[:-1], vectors[1:], strict=True)])
+        members.append([torch.outer(b, a) for a, b in pairwise(vectors)])
     return _scaled(net, [torch.stack(layer) for layer in zip(*members, strict=True)], x)
 
 
