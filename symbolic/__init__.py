@@ -10,6 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from symbolic.activations import Activation as Activation
+    from symbolic.activations import activation as activation
+    from symbolic.activations import activation_from_tree as activation_from_tree
+    from symbolic.activations import catalogue as catalogue
+    from symbolic.classes import Classification as Classification
+    from symbolic.classes import classify as classify
+    from symbolic.dimension_free import imbalance_identity_any_width as imbalance_identity_any_width
     from symbolic.escape import EscapeLaw as EscapeLaw
     from symbolic.escape import Regime as Regime
     from symbolic.escape import escape_exponent as escape_exponent
@@ -32,7 +39,14 @@ if TYPE_CHECKING:
     from symbolic.manifold import network_tangency as network_tangency
     from symbolic.manifold import reduced_system as reduced_system
     from symbolic.manifold import restricted_loss as restricted_loss
+    from symbolic.moments import Chain as Chain
+    from symbolic.moments import Constant as Constant
+    from symbolic.moments import gaussian_expectation as gaussian_expectation
+    from symbolic.moments import hermite as hermite
+    from symbolic.moments import moment as moment
     from symbolic.polynomial_form import IdentitySides as IdentitySides
+    from symbolic.prefactors import prefactor as prefactor
+    from symbolic.prefactors import prefactor_as_printed as prefactor_as_printed
     from symbolic.rate import EffectiveRate as EffectiveRate
     from symbolic.rate import bottleneck as bottleneck
     from symbolic.rate import effective_rate as effective_rate
@@ -41,8 +55,18 @@ if TYPE_CHECKING:
     from symbolic.reduced_gains import named_gains as named_gains
     from symbolic.reduced_gains import ntk_gains as ntk_gains
     from symbolic.reduced_gains import plain_gains as plain_gains
+    from symbolic.series import one_sided_taylor as one_sided_taylor
+    from symbolic.series import phi_taylor as phi_taylor
+    from symbolic.series import taylor as taylor
 
 _PUBLIC = {
+    "Activation": "activations",
+    "activation": "activations",
+    "activation_from_tree": "activations",
+    "catalogue": "activations",
+    "Classification": "classes",
+    "classify": "classes",
+    "imbalance_identity_any_width": "dimension_free",
     "EscapeLaw": "escape",
     "Regime": "escape",
     "escape_exponent": "escape",
@@ -65,7 +89,14 @@ _PUBLIC = {
     "network_tangency": "manifold",
     "reduced_system": "manifold",
     "restricted_loss": "manifold",
+    "Chain": "moments",
+    "Constant": "moments",
+    "gaussian_expectation": "moments",
+    "hermite": "moments",
+    "moment": "moments",
     "IdentitySides": "polynomial_form",
+    "prefactor": "prefactors",
+    "prefactor_as_printed": "prefactors",
     "EffectiveRate": "rate",
     "bottleneck": "rate",
     "effective_rate": "rate",
@@ -74,6 +105,9 @@ _PUBLIC = {
     "named_gains": "reduced_gains",
     "ntk_gains": "reduced_gains",
     "plain_gains": "reduced_gains",
+    "one_sided_taylor": "series",
+    "phi_taylor": "series",
+    "taylor": "series",
 }
 
 

@@ -40,12 +40,18 @@ def _mutant(pass_on: Callable[[sympy.Expr], sympy.Expr], transposed: bool) -> Ca
     return lambda: sympy.Sum(df._DELTA[k] * output, (k, 0, df._ABOVE - 1))
 
 
-@pytest.mark.parametrize("pass_on", [lambda z: z, lambda z: 2 * df._S(z), lambda z: df._S(z) + z])
+@pytest.mark.parametrize("pass_on", [lambda z: z, lambda z: 2 * df._S(z), lambda z: df._S(z) + 1])
 def test_an_activation_changed_turns_the_proof_red(
     pass_on: Callable[[sympy.Expr], sympy.Expr], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(df, "composed_linearisation", _mutant(pass_on, transposed=False))
     assert imbalance_identity_any_width("scalar").residual
+
+
+def test_a_linear_term_in_the_activation_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    # phi of s + z is phi of s: the imbalance does not see the linear part, whatever the slope.
+    monkeypatch.setattr(df, "composed_linearisation", _mutant(lambda z: df._S(z) + 3 * z, transposed=False))
+    assert imbalance_identity_any_width("scalar").residual == {}
 
 
 def test_a_transposed_weight_is_caught_by_the_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
