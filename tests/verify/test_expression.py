@@ -184,7 +184,7 @@ def is_one_sentence(message: str) -> None:
         ("Piecewise((" * 60 + "z", "deeper than 40"),
         ("1+tanh(" * 30 + "z" + ")" * 30, "deeper than 40 operations"),
         ("+".join(["z"] * 500), "more than 400"),
-        ("t\u0430nh(z)", "'\\u0430' at position 2"),
+        ("t\u0430nh(z)", "'\\u0430' at position 2; use ASCII"),
         ("\u2212z", "'\\u2212'"),
         ("\uff54anh(z)", "'\\uff54'"),
         ("\ud800", "'\\ud800'"),
