@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from numeric.activations import activation as activation
     from numeric.activations import activation_from_tree as activation_from_tree
     from numeric.activations import catalogue as catalogue
+    from numeric.alignment import input_alignment as input_alignment
+    from numeric.alignment import neighbour_alignment as neighbour_alignment
+    from numeric.alignment import rank_one_fraction as rank_one_fraction
+    from numeric.alignment import symmetric_projection as symmetric_projection
+    from numeric.alignment import transverse_distance as transverse_distance
     from numeric.data import Population as Population
     from numeric.data import Teacher as Teacher
     from numeric.data import gauss_hermite as gauss_hermite
@@ -25,6 +30,13 @@ if TYPE_CHECKING:
     from numeric.data import single_mode_population as single_mode_population
     from numeric.data import teacher as teacher
     from numeric.data import trapezoid as trapezoid
+    from numeric.equivalence import EquivalenceBound as EquivalenceBound
+    from numeric.equivalence import PairedSlopes as PairedSlopes
+    from numeric.equivalence import RatioInterval as RatioInterval
+    from numeric.equivalence import calibrated_ratios as calibrated_ratios
+    from numeric.equivalence import equivalence_bound as equivalence_bound
+    from numeric.equivalence import paired_slopes as paired_slopes
+    from numeric.equivalence import student_half_width as student_half_width
     from numeric.estimators import Limit as Limit
     from numeric.estimators import Slopes as Slopes
     from numeric.estimators import difference_slopes as difference_slopes
@@ -32,6 +44,9 @@ if TYPE_CHECKING:
     from numeric.estimators import finite_scale_error as finite_scale_error
     from numeric.estimators import local_slopes as local_slopes
     from numeric.estimators import measured_order as measured_order
+    from numeric.hessian import dense_hessian as dense_hessian
+    from numeric.hessian import flat_gradient as flat_gradient
+    from numeric.hessian import hessian_product as hessian_product
     from numeric.imbalance import ImbalanceCase as ImbalanceCase
     from numeric.imbalance import ImbalanceTerms as ImbalanceTerms
     from numeric.imbalance import imbalance_terms as imbalance_terms
@@ -40,6 +55,12 @@ if TYPE_CHECKING:
     from numeric.inequality import FlowTime as FlowTime
     from numeric.inequality import inequality_escape_time as inequality_escape_time
     from numeric.inequality import inequality_escape_time_from_log as inequality_escape_time_from_log
+    from numeric.lanczos import EigenPairs as EigenPairs
+    from numeric.lanczos import PowerIteration as PowerIteration
+    from numeric.lanczos import SpectrumCounts as SpectrumCounts
+    from numeric.lanczos import count_eigenvalues as count_eigenvalues
+    from numeric.lanczos import extreme_eigenvalues as extreme_eigenvalues
+    from numeric.lanczos import power_iteration as power_iteration
     from numeric.losses import Loss as Loss
     from numeric.losses import loss as loss
     from numeric.losses import loss_names as loss_names
@@ -49,6 +70,14 @@ if TYPE_CHECKING:
     from numeric.network import layer_scales as layer_scales
     from numeric.network import mean_loss as mean_loss
     from numeric.network import uniform_network as uniform_network
+    from numeric.neuron_moments import Neurons as Neurons
+    from numeric.neuron_moments import Sample as Sample
+    from numeric.neuron_moments import mean_field_output as mean_field_output
+    from numeric.neuron_moments import moment as moment
+    from numeric.neuron_moments import moment_derivative as moment_derivative
+    from numeric.neuron_moments import moment_indices as moment_indices
+    from numeric.neuron_moments import moment_scale as moment_scale
+    from numeric.neuron_moments import neuron_velocities as neuron_velocities
     from numeric.starts import ManifoldGradient as ManifoldGradient
     from numeric.starts import aligned_start as aligned_start
     from numeric.starts import he_start as he_start
@@ -62,6 +91,8 @@ if TYPE_CHECKING:
 
 _PUBLIC: dict[str, str] = {
     "Activation": "activations",
+    "EigenPairs": "lanczos",
+    "EquivalenceBound": "equivalence",
     "FlowTime": "inequality",
     "ImbalanceCase": "imbalance",
     "ImbalanceTerms": "imbalance",
@@ -69,26 +100,40 @@ _PUBLIC: dict[str, str] = {
     "Loss": "losses",
     "ManifoldGradient": "starts",
     "Network": "network",
+    "Neurons": "neuron_moments",
+    "PairedSlopes": "equivalence",
     "Population": "data",
+    "PowerIteration": "lanczos",
+    "RatioInterval": "equivalence",
+    "Sample": "neuron_moments",
     "Slopes": "estimators",
+    "SpectrumCounts": "lanczos",
     "TaylorFit": "taylor_fit",
     "Teacher": "data",
     "UniversalityMeasurement": "universality",
     "activation": "activations",
     "activation_from_tree": "activations",
     "aligned_start": "starts",
+    "calibrated_ratios": "equivalence",
     "catalogue": "activations",
+    "count_eigenvalues": "lanczos",
+    "dense_hessian": "hessian",
     "difference_slopes": "estimators",
+    "equivalence_bound": "equivalence",
     "extrapolate_slopes": "estimators",
+    "extreme_eigenvalues": "lanczos",
     "finite_scale_error": "estimators",
     "fit_taylor": "taylor_fit",
+    "flat_gradient": "hessian",
     "gauss_hermite": "data",
     "gaussian_batch": "data",
     "gradient": "network",
     "he_start": "starts",
+    "hessian_product": "hessian",
     "imbalance_terms": "imbalance",
     "inequality_escape_time": "inequality",
     "inequality_escape_time_from_log": "inequality",
+    "input_alignment": "alignment",
     "layer_norms": "network",
     "layer_scales": "network",
     "linear_population": "data",
@@ -97,16 +142,29 @@ _PUBLIC: dict[str, str] = {
     "loss_names": "losses",
     "manifold_gradient": "starts",
     "manifold_start": "starts",
+    "mean_field_output": "neuron_moments",
     "mean_loss": "network",
     "measure_universality": "universality",
     "measured_order": "estimators",
+    "moment": "neuron_moments",
+    "moment_derivative": "neuron_moments",
+    "moment_indices": "neuron_moments",
+    "moment_scale": "neuron_moments",
+    "neighbour_alignment": "alignment",
+    "neuron_velocities": "neuron_moments",
+    "paired_slopes": "equivalence",
     "phi_coefficients": "universality",
     "population": "data",
+    "power_iteration": "lanczos",
     "product_quadrature": "data",
     "random_cases": "imbalance",
+    "rank_one_fraction": "alignment",
     "real_population": "data",
     "single_mode_population": "data",
+    "student_half_width": "equivalence",
+    "symmetric_projection": "alignment",
     "teacher": "data",
+    "transverse_distance": "alignment",
     "trapezoid": "data",
     "uniform_network": "network",
     "weights_after_gd_step": "imbalance",
