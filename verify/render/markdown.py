@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verify.render.numbers import seconds, short
-from verify.render.summary import ClaimSummary, by_claim, likely_causes, notes, power_line, severity, verdict_line
+from verify.render.summary import ClaimSummary, by_claim, needing_attention, notes, power_line, verdict_line
 from verify.render.terminal import compared
 from verify.results import Result, Results
 
@@ -23,14 +23,11 @@ def render(results: Results) -> str:
         "",
         *(f"> {note}\n" for note in notes(results)),
     ]
-    attention = sorted((r for r in results.results if likely_causes(r)), key=severity)
+    attention = needing_attention(results)
     if attention:
         lines += ["## Needs attention", ""]
-        for result in attention:
-            lines += [
-                f"- **{result.verdict.value}** {code(result.key)}",
-                *(f"  - {escape(c)}" for c in likely_causes(result)),
-            ]
+        for item in attention:
+            lines += [f"- **{escape(item.heading)}**", *(f"  - {escape(line)}" for line in item.lines)]
         lines.append("")
     summaries = by_claim(results.results)
     for theorem in dict.fromkeys(summary.theorem for summary in summaries):

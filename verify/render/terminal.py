@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from verify.render.numbers import at_precision, seconds, short, with_uncertainty
-from verify.render.summary import by_claim, likely_causes, notes, power_line, verdict_line
+from verify.render.summary import by_claim, needing_attention, notes, power_line, verdict_line
 from verify.results import Result, Results, Verdict
 
 STYLES = {
@@ -40,18 +40,10 @@ def render(results: Results, *, every_case: bool = False, width: int | None = No
         legacy_windows=False,
     )
     console.print(_table(results, every_case))
-    for result in results.results:
-        causes = likely_causes(result)
-        if causes:
-            console.print(f"\n{result.verdict.value}: {result.key}", style=STYLES[result.verdict])
-            for cause in causes:
-                console.print(f"  - {cause}")
-        for counterfeit in result.counterfeits:
-            if not counterfeit.refuted:
-                console.print(
-                    f"\ncounterfeit not refuted: {counterfeit.name} in {result.key} ({counterfeit.verdict})",
-                    style="red",
-                )
+    for attention in needing_attention(results):
+        console.print(f"\n{attention.heading}", style="bold red" if attention.grave else "yellow")
+        for line in attention.lines:
+            console.print(f"  - {line}")
     run = results.run
     console.print(f"\n{verdict_line(results)}")
     console.print(

@@ -1,0 +1,177 @@
+"""T3: the prefactor K, as printed and corrected, against the clock of the flow itself (THEORY T3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from verify.claim import Case, Claim, Context, Counterfeit, Expect, Hypothesis, Reading, Tier, Witness, case
+from verify.hypotheses import leaves_the_origin_at_first_order, smooth_at_the_origin
+from verify.values import Budget, Evidence, Measurement, Prediction
+
+WIDTH = 64
+# (L-2) K eps^(L-2) t is 1 within about 1e-4 here; the drift along the ladder says how closely.
+LADDER = tuple(1e-4 * 2.0**-k for k in range(3))
+RULE = "loss:0.5"
+
+ASSUMES = (
+    smooth_at_the_origin("activation"),
+    leaves_the_origin_at_first_order("activation"),
+    Hypothesis("L >= 3 layers, all at scale eps, equal starts", lambda case: case.integer("L") >= 3),
+    Hypothesis("the teacher is the student's activation, beta = 1"),
+)
+
+
+def _measure(case: Case, _: Context) -> Measurement:
+    """K from the growth of the escape time between neighbouring rungs, in which the constant of the rule drops out."""
+    import numeric
+
+    depth = case.integer("L")
+    model = numeric.ManifoldModel(case.word("activation"), depth, WIDTH, case.word("parameterisation"))
+    escape = numeric.manifold_escape(model, numeric.bottleneck_starts(LADDER, depth), RULE)
+    stuck = [status for status in escape.status if status is not numeric.RunStatus.ESCAPED]
+    if stuck:
+        return Measurement(math.nan, problem=stuck[0].advice)
+    integrals = [eps ** (2 - depth) / (depth - 2) for eps in LADDER]
+    gained = [late - early for early, late in pairwise(escape.times.tolist())]
+    rates = [(late - early) / gain for (early, late), gain in zip(pairwise(integrals), gained, strict=True)]
+    error = float(escape.errors[-1] + escape.errors[-2]) / gained[-1] * rates[-1]
+    return Measurement(
+        rates[-1],
+        f"d(eps^(2-L)/(L-2)) / dt, eps = {LADDER[-2]:.3g} to {LADDER[-1]:.3g}, {RULE}",
+        "1/time",
+        # The next term is O(eps) or smaller; order 1/2 bounds it from the drift with room for what follows it.
+        Budget(discretisation=error, finite_eps=abs(rates[-1] - rates[-2]) / (math.sqrt(2) - 1)),
+    )
+
+
+def _arguments(case: Case) -> tuple[Any, int, int, str]:
+    import symbolic
+
+    return symbolic.activation(case.word("activation")), case.integer("L"), WIDTH, case.word("parameterisation")
+
+
+def _constant(constant: Any, formula: str) -> Prediction:
+    closed = "" if constant.closed_form is None else f" = {constant.closed_form}"
+    return Prediction(float(constant), formula + closed, "1/time", Budget(rounding=float(constant.radius)))
+
+
+def _hermite(case: Case) -> Prediction:
+    import symbolic
+
+    return _constant(symbolic.prefactor(*_arguments(case)), "K = beta E[s'(g)] alpha^(L-1) c")
+
+
+def _printed(case: Case) -> Prediction:
+    import symbolic
+
+    return _constant(symbolic.prefactor_as_printed(*_arguments(case)), "K = beta_1 h alpha^(L-1) c, h = leading of phi")
+
+
+def _unless_true(altered: Prediction, truth: Prediction) -> Prediction | None:
+    """None where an altered formula gives the true value (alpha = 1, or h = alpha), to the accuracy of a float."""
+    assert isinstance(altered.value, float)
+    assert isinstance(truth.value, float)
+    return None if math.isclose(altered.value, truth.value, rel_tol=1e-14) else altered
+
+
+def _times(factor: Callable[[Case], float]) -> Callable[[Case, Prediction], Prediction | None]:
+    def alter(case: Case, truth: Prediction) -> Prediction | None:
+        assert isinstance(truth.value, float)
+        return _unless_true(Prediction(truth.value * factor(case)), truth)
+
+    return alter
+
+
+def _alpha(case: Case) -> float:
+    import symbolic
+
+    return float(symbolic.classify(_arguments(case)[0]).alpha)
+
+
+def _hermite_coefficient(case: Case) -> float:
+    import symbolic
+
+    return float(symbolic.hermite(_arguments(case)[0]))
+
+
+def _leading_of_phi(case: Case, truth: Prediction) -> Prediction | None:
+    # Class A has no leading coefficient: there the printed formula says nothing.
+    return None if case.word("activation") == "linear" else _unless_true(_printed(case), truth)
+
+
+STATEMENT = r"K^{(\sigma)} = \beta\, h_\sigma\, \alpha^{L-1} / \sqrt{N}"
+SOURCE = "authors' write-up, footnote 5"
+
+CLAIMS = (
+    Claim(
+        id="prefactor.as-printed",
+        theorem="T3",
+        title="prefactor, as printed",
+        latex=STATEMENT + r",\quad h_\sigma = [z^q]\varphi_\sigma",
+        plain="K is beta_1 h alpha^(L-1)/sqrt(N) with the leading coefficients beta_1 of s and h of phi.",
+        source=SOURCE,
+        reading=Reading.AS_PRINTED,
+        expect=Expect.REFUTED,
+        evidence=Evidence.NUMERICAL,
+        witnesses=(Witness.SYMBOLIC, Witness.NUMERIC),
+        assumes=(
+            *ASSUMES,
+            Hypothesis("phi does not vanish identically", lambda case: case.word("activation") != "linear"),
+        ),
+        cases=(
+            case(Tier.SMOKE, 0.3, activation="tanh", L=4, parameterisation="ntk"),
+            case(Tier.STANDARD, 0.3, activation="sin", L=4, parameterisation="ntk"),
+            case(Tier.SMOKE, 0.3, activation="gelu", L=3, parameterisation="ntk"),
+            case(Tier.STANDARD, 0.3, activation="gelu", L=4, parameterisation="plain"),
+        ),
+        predict=_printed,
+        measure=_measure,
+        corrected=_hermite,
+        counterfeits=(
+            Counterfeit("the printed value without its sign", _times(lambda _: -1.0), nearest=True),
+            Counterfeit("the printed value without sqrt(N)", _times(lambda _: math.sqrt(WIDTH))),
+        ),
+    ),
+    Claim(
+        id="prefactor.hermite",
+        theorem="T3",
+        title="prefactor",
+        latex=STATEMENT + r",\quad h_\sigma = \mathbb{E}[\sigma'(g)]",
+        plain="K is beta h alpha^(L-1)/sqrt(N), h the first Hermite coefficient E[s'(g)] and beta the teacher's amplitude.",
+        source=f"{SOURCE}, corrected; THEORY T3",
+        reading=Reading.CORRECTED,
+        evidence=Evidence.NUMERICAL,
+        witnesses=(Witness.SYMBOLIC, Witness.NUMERIC),
+        assumes=ASSUMES,
+        cases=tuple(
+            case(tier, 0.3, activation=activation, L=depth, parameterisation=parameterisation)
+            for tier, activation, depth, parameterisation in (
+                (Tier.SMOKE, "tanh", 4, "ntk"),
+                (Tier.SMOKE, "gelu", 3, "ntk"),
+                (Tier.STANDARD, "tanh", 3, "plain"),
+                (Tier.STANDARD, "gelu", 4, "plain"),
+                (Tier.STANDARD, "erf", 4, "ntk"),
+                (Tier.STANDARD, "sin", 4, "ntk"),
+                (Tier.STANDARD, "silu", 4, "ntk"),
+                (Tier.STANDARD, "linear", 3, "ntk"),
+                (Tier.FULL, "silu", 5, "plain"),
+                (Tier.FULL, "erf", 5, "plain"),
+                (Tier.FULL, "asinh", 4, "ntk"),
+            )
+        ),
+        predict=_hermite,
+        measure=_measure,
+        counterfeits=(
+            Counterfeit("h = leading coefficient of phi, as printed", _leading_of_phi, nearest=True),
+            Counterfeit("h = alpha", _times(lambda case: _alpha(case) / _hermite_coefficient(case))),
+            Counterfeit("alpha^L in place of alpha^(L-1)", _times(_alpha)),
+            Counterfeit(
+                "the other parameterisation",
+                _times(lambda case: WIDTH ** (0.5 if case.word("parameterisation") == "ntk" else -0.5)),
+            ),
+        ),
+    ),
+)
