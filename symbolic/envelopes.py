@@ -230,6 +230,8 @@ def _log(inner: Growth) -> Growth:
         raise ValueError("no bound on the tail for log of an expression that may vanish there")
     low = inner.low.log().lower()
     high = inner.high.log().upper() if inner.high.is_finite() else INFINITY
+    if inner.polynomial is not None and inner.polynomial[1].is_zero() and inner.polynomial[2].is_zero():
+        return constant(inner.polynomial[0].log())
     parts = [_largest(arb(0), part) for part in (inner.degree, inner.rate, inner.curvature)]
     factor = (abs(low) + abs(inner.factor.log()) + parts[0] + parts[1] + parts[2]).upper()
     return Growth(low, high, factor, arb(2) if parts[2] > 0 else arb(1), arb(0), arb(0))

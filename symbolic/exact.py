@@ -151,8 +151,31 @@ def _normalised(exponents: Mapping[Generator, Rational]) -> Exact:
         if kept != 0:
             rest.append((generator, kept))
     monomial = tuple(sorted(rest, key=lambda item: item[0].name))
-    product = Exact({monomial: coefficient})
+    product = _reduced(monomial).scaled(coefficient)
     return product if expand == number(1) else product * expand
+
+
+def _reduced(monomial: Monomial) -> Exact:
+    """Partial fractions for two-term sums: m S^-k = (S^(1-k) - c S^-k) / d where S = c + d m, c and d rational."""
+    exponents = dict(monomial)
+    for generator, exponent in monomial:
+        if generator.kind != "sum" or exponent >= 0:
+            continue
+        assert generator.argument is not None
+        terms = generator.argument.terms
+        if len(terms) != 2 or ONE not in terms:
+            continue
+        factor = next(m for m in terms if m)
+        if all(_divides(e, exponents.get(g, fmpq(0))) for g, e in factor):
+            for g, e in factor:
+                exponents[g] = exponents[g] - e
+            lifted = {**exponents, generator: exponent + 1}
+            return (_normalised(lifted) - _normalised(exponents).scaled(terms[ONE])).scaled(1 / terms[factor])
+    return Exact({monomial: fmpq(1)})
+
+
+def _divides(factor: Rational, whole: Rational) -> bool:
+    return bool(whole >= factor) if factor > 0 else bool(whole <= factor)
 
 
 def integer_power(base: Exact, exponent: int) -> Exact:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import flint
 from flint import acb, arb, fmpq
 
-from symbolic import balls, envelopes
+from symbolic import balls, closed_forms, envelopes
 from symbolic.activations import Activation
 from symbolic.envelopes import Growth
-from symbolic.translate import tree_parity
+from symbolic.translate import fraction_to_sympy, tree_parity
 
 if TYPE_CHECKING:
     import sympy
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Ball = Any  # flint.arb
 MOST_DIGITS = 1000
 LARGEST_RADIUS = 400
+MOST_EVALUATIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -104,27 +105,50 @@ def expectation_ball(chains: tuple[Chain, ...], digits: int) -> Ball:
     parity: int | None = reduce(_times, [_chain_parity(chain) for chain in chains])
     if parity == -1:
         return arb(0)
-    with flint.ctx.workprec(working_bits(digits)):
+    sides = (1,) if parity == 1 else (1, -1)  # an even integrand is twice its right half
+    lost = 0
+    while True:
+        total = _integrated(chains, sides, digits, working_bits(digits) + lost)
+        missing = _missing_bits(total, digits)
+        if missing <= 0 or lost > 8 * working_bits(digits):
+            return total
+        lost += missing + 16  # the two half-lines cancelled, or the integrand is large
+
+
+def _missing_bits(ball: Ball, digits: int) -> int:
+    """How many bits the radius is above 10^-digits, relative to the value or, below 1 and near 0, absolute."""
+    with flint.ctx.workprec(64):
+        goal = arb(10) ** (-digits) * max(1, abs(ball).lower() if not ball.contains(0) else 1)
+        if ball.rad() <= goal:
+            return 0
+        return int(float((ball.rad() / goal).log() / arb(2).log())) + 1
+
+
+def _integrated(chains: tuple[Chain, ...], sides: tuple[int, ...], digits: int, bits: int) -> Ball:
+    """Integral over the half-lines of the given sides, tails included."""
+    with flint.ctx.workprec(bits):
         tolerance = arb(10) ** (-(digits + 4))
-        total = arb(0)
-        for side in (1,) if parity == 1 else (1, -1):
-            end, tail = _truncation(chains, side, tolerance)
-            piece = _half_line(chains, side, end, tolerance) + arb(0, tail)
-            total += 2 * piece if parity == 1 else piece
-        return total
+        truncations = [_truncation(chains, side, tolerance) for side in sides]
+        end = max(radius for radius, _ in truncations)
+        tail = sum((bound for _, bound in truncations), arb(0))
+        weight = 2 if len(sides) == 1 else 1
+        return weight * (_between(chains, sides, end, tolerance) + arb(0, tail.upper()))
 
 
-def _half_line(chains: tuple[Chain, ...], side: int, end: Ball, tolerance: Ball) -> Ball:
-    """Integral of the chains against the Gaussian density from 0 to side * end."""
+def _between(chains: tuple[Chain, ...], sides: tuple[int, ...], end: int, tolerance: Ball) -> Ball:
+    """Integral from 0 to end of the integrand folded over the given sides."""
     root = 1 / (2 * arb.pi()).sqrt()
 
     def integrand(u: Ball, analytic: bool) -> Ball:
-        value = (-u * u / 2).exp() * root
-        for chain in chains:
-            value = value * _chain_value(chain, side * u, analytic)
-        return value
+        total = acb(0)
+        for side in sides:
+            value = acb(1)
+            for chain in chains:
+                value = value * _chain_value(chain, side * u, analytic)
+            total += value
+        return total * (-u * u / 2).exp() * root
 
-    value = acb.integral(integrand, 0, end, rel_tol=tolerance, abs_tol=tolerance)
+    value = acb.integral(integrand, 0, end, rel_tol=tolerance, abs_tol=tolerance, eval_limit=MOST_EVALUATIONS)
     if not value.is_finite():
         raise ValueError(
             "the Gaussian integral was not bounded: the activation may have a singularity on the real line"
@@ -164,7 +188,7 @@ def _times(left: int | None, right: int | None) -> int | None:
     return None if left is None or right is None else left * right
 
 
-def _truncation(chains: Sequence[Chain], side: int, tolerance: Ball) -> tuple[Ball, Ball]:
+def _truncation(chains: Sequence[Chain], side: int, tolerance: Ball) -> tuple[int, Ball]:
     """The end R of the integration and a bound of the integral of |integrand| over the tail beyond it."""
     last_error = "no bound on the tail was small enough"
     radius = 8
@@ -174,7 +198,7 @@ def _truncation(chains: Sequence[Chain], side: int, tolerance: Ball) -> tuple[Ba
         except ValueError as error:
             last_error, bound = str(error), None
         if bound is not None and bound < tolerance:
-            return arb(radius), bound.upper()
+            return radius, bound.upper()
         radius += 1 if radius < 40 else 20
     raise ValueError(f"{last_error}: the Gaussian expectation may diverge, or the activation needs a simpler form")
 
@@ -201,7 +225,7 @@ def _power(growth: Growth, exponent: int) -> Growth:
 
 def hermite(activation: Activation, c: Fraction | int | float = 1, digits: int = 30) -> Constant:
     """h_s(c) = E[g s(c g)], g ~ N(0, 1); h_s(1) = E[s'(g)] is the first Hermite coefficient (THEORY section 0)."""
-    return gaussian_expectation(Chain((), 1), Chain.of((c, activation)), digits=digits)
+    return _single_moment(activation, 1, Fraction(c), Fraction(1), digits)
 
 
 def moment(teacher: Activation, k: int, beta: Fraction | int | float = 1, digits: int = 30) -> Constant:
@@ -211,6 +235,32 @@ def moment(teacher: Activation, k: int, beta: Fraction | int | float = 1, digits
     """
     if k < 0:
         raise ValueError(f"expected a moment of order k >= 0, got {k}")
-    ball = expectation_ball((Chain((), k), Chain.of((1, teacher))), digits)
+    return _single_moment(teacher, k, Fraction(1), Fraction(beta), digits)
+
+
+def _single_moment(activation: Activation, k: int, c: Fraction, beta: Fraction, digits: int) -> Constant:
+    """E[beta s(c u) u^k], with a closed form where the rules of ``symbolic.closed_forms`` find one."""
+    ball = expectation_ball((Chain((), k), Chain.of((c, activation))), digits)
+    found = closed_forms.expectation(activation.tree, k, c)
+    if found is not None:
+        found = found * fraction_to_sympy(beta)
     with flint.ctx.workprec(working_bits(digits)):
-        return constant_from_ball(ball * _rational(Fraction(beta)), digits)
+        return checked(constant_from_ball(ball * _rational(beta), digits, found), activation.name)
+
+
+def checked(constant: Constant, name: str) -> Constant:
+    """The constant, after its closed form has been found inside its enclosure; raises ArithmeticError otherwise."""
+    if constant.closed_form is None:
+        return constant
+    import mpmath
+
+    context = mpmath.mp.clone()
+    context.dps = len(constant.value) + 15
+    value = context.mpf(str(constant.closed_form.evalf(context.dps)))
+    rounding = max(1, abs(value)) * context.mpf(10) ** (8 - context.dps)  # of evalf itself, which keeps dps digits
+    if abs(value - context.mpf(constant.value)) > context.mpf(constant.radius) + rounding:
+        raise ArithmeticError(
+            f"the closed form {constant.closed_form} of a Gaussian moment of {name} lies outside its certified "
+            f"enclosure {constant.value} +/- {constant.radius}: this is a defect of the program, please report it"
+        )
+    return constant

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import flint
 from flint import fmpq
 
-from symbolic import exact
-from symbolic.activations import Activation
-from symbolic.classes import Classification, classify
+from symbolic import exact, trees
+from symbolic.activations import Activation, activation_from_tree
+from symbolic.classes import classify
 from symbolic.exact import Exact
-from symbolic.moments import Chain, Constant, constant_from_ball, expectation_ball, working_bits
+from symbolic.moments import Constant, constant_from_ball, moment, working_bits
 from symbolic.series import exact_taylor, expansions, phi_coefficients
 from symbolic.translate import exact_to_sympy
 
 if TYPE_CHECKING:
-    pass
+    from symbolic.trees import Tree
 
 Scalar = Fraction | int | float | str
 PARAMETERISATIONS = ("ntk", "plain")
@@ -73,13 +73,42 @@ def prefactor(
     target = activation if teacher is None else teacher
     found = classify(activation)
     if dict(found.hypotheses)["homogeneous"] and not found.smooth:
-        chain = Chain.of(*[(1, activation)] * (depth - 1))
-        return _scaled(factor, (Chain.of((1, target)), chain), digits)
-    alpha = derivative_at_zero(activation, found)
-    return _scaled(factor * exact.integer_power(alpha, depth - 1), (Chain((), 1), Chain.of((1, target))), digits)
+        composed = iterated(activation, depth - 1)
+        overlap = activation_from_tree(trees.mul(target.tree, composed), f"{target.name} times {activation.name}")
+        return _scaled(factor, moment(overlap, 0, digits=digits + 2), digits)
+    chain = factor * exact.integer_power(derivative_at_zero(activation), depth - 1)
+    return _scaled(chain, moment(target, 1, digits=digits + 2), digits)
 
 
-def derivative_at_zero(activation: Activation, found: Classification | None = None) -> Exact:
+def iterated(activation: Activation, times: int) -> Tree:
+    """The ``times``-fold composition of a positively homogeneous activation, again one slope on each side of 0.
+
+    Raises ValueError when a slope is not rational.
+    """
+    both = expansions(activation.elementary, 1)
+    slopes = {1: both.right[1].rational(), -1: (-both.left[1]).rational()}
+    if slopes[1] is None or slopes[-1] is None:
+        raise ValueError(f"expected a homogeneous activation with rational slopes, got {activation.name}")
+    composed = {side: _composed_slope(slopes, side, times) for side in (1, -1)}
+    below, above = (trees.mul(_rational_tree(composed[side]), trees.Z) for side in (-1, 1))
+    return trees.where_negative(trees.Z, below, above)
+
+
+def _composed_slope(slopes: dict[int, Any], side: int, times: int) -> Any:
+    product, here = fmpq(1), side
+    for _ in range(times):
+        slope = slopes[here]
+        product = product * slope
+        if slope < 0:
+            here = -here
+    return product
+
+
+def _rational_tree(value: Any) -> Tree:
+    return trees.rational(Fraction(int(value.p), int(value.q)))
+
+
+def derivative_at_zero(activation: Activation) -> Exact:
     """alpha = s'(0), exact; raises ValueError when s has no derivative at 0."""
     both = expansions(activation.elementary, 1)
     if not exact.is_zero(both.right[0] - both.left[0]) or not exact.is_zero(both.right[1] + both.left[1]):
@@ -123,11 +152,11 @@ def constant_from_exact(value: Exact, digits: int = 30) -> Constant:
         return constant_from_ball(exact.enclosure(value, bits), digits, exact_to_sympy(value))
 
 
-def _scaled(factor: Exact, chains: tuple[Chain, ...], digits: int) -> Constant:
+def _scaled(factor: Exact, overlap: Constant, digits: int) -> Constant:
     bits = working_bits(digits)
+    closed_form = None if overlap.closed_form is None else exact_to_sympy(factor) * overlap.closed_form
     with flint.ctx.workprec(bits):
-        ball = exact.enclosure(factor, bits) * expectation_ball(chains, digits + 2)
-        return constant_from_ball(ball, digits, None)
+        return constant_from_ball(exact.enclosure(factor, bits) * overlap.ball(bits), digits, closed_form)
 
 
 def _check_depth(depth: int) -> None:

@@ -92,14 +92,20 @@ class _Expander:
     def _pow(self, tree: Tree) -> PowerSeries:
         base, exponent = tree[1], tree[2]
         if exponent[0] == "rational":
-            return rational_power(self.series(base), fmpq(exponent[1], exponent[2]))
+            return self._power(base, fmpq(exponent[1], exponent[2]))
         if base == ("constant", "e"):
             return elementary.exp(self.series(exponent))
         grown = self.series(exponent)
         value = self._as_rational(grown)
         if value is not None:
-            return rational_power(self.series(base), value)
+            return self._power(base, value)
         return elementary.exp(grown * elementary.log(self.series(base)))
+
+    def _power(self, base: Tree, exponent: Any) -> PowerSeries:
+        series = self.series(base)
+        if exponent.q != 1 and series.normalised().shift != 0:
+            self.kinked = True  # the root of t^2 is |z|, not z
+        return rational_power(series, exponent)
 
     def _as_rational(self, series: PowerSeries) -> Any:
         """The value of a series that is written as a rational constant, else None."""
@@ -173,7 +179,8 @@ def _one_side(tree: Tree, side: int, order: int) -> tuple[tuple[Exact, ...], boo
 def expansions(tree: Tree, order: int) -> Expansions:
     """Both one-sided expansions of an elementary tree at 0.
 
-    Raises NoExpansionError (a ValueError) when a side has no Taylor expansion, ValueError for an order outside 0 ... 2000.
+    Raises NoExpansionError (a ValueError) when a side has no Taylor expansion, ValueError for an order outside
+    0 ... 2000.
     """
     if not 0 <= order <= LARGEST_ORDER:
         raise ValueError(f"expected an order between 0 and {LARGEST_ORDER}, got {order}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache, reduce
 from typing import Any
 
@@ -95,6 +96,11 @@ def exact_to_sympy(element: Exact) -> sympy.Expr:
         factors = [_generator(g) ** sympy.Rational(int(e.p), int(e.q)) for g, e in monomial]
         terms.append(sympy.Mul(sympy.Rational(int(coefficient.p), int(coefficient.q)), *factors))
     return sympy.Add(*terms)
+
+
+def fraction_to_sympy(value: Fraction) -> sympy.Rational:
+    """The fraction as a SymPy rational."""
+    return sympy.Rational(value.numerator, value.denominator)
 
 
 def _generator(generator: Generator) -> sympy.Expr:
