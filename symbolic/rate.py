@@ -74,7 +74,7 @@ def effective_rate(
 ) -> EffectiveRate:
     """Derive K_eff by differentiating the reduced output once in each small scale.
 
-    small: layers that start at scale eps (see `bottleneck`); gains: `ReducedGains`, symbols a_l and c2 when None;
+    small: layers that start at scale eps (see `bottleneck`); gains: `ReducedGains`, symbols b_l and c2 when None;
     scales: L numbers or expressions, the O(1) scales xi_l (entries at small layers are not read), symbols when None.
     ValueError when a length does not fit the depth. Source: THEORY section 3, "r < L small layers".
     """
