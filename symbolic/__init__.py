@@ -16,6 +16,28 @@ if TYPE_CHECKING:
     from symbolic.activations import catalogue as catalogue
     from symbolic.classes import Classification as Classification
     from symbolic.classes import classify as classify
+    from symbolic.closure import Data as Data
+    from symbolic.closure import Ensemble as Ensemble
+    from symbolic.closure import ExactActivation as ExactActivation
+    from symbolic.closure import ensemble as ensemble
+    from symbolic.closure import gaussian_grid as gaussian_grid
+    from symbolic.closure import polynomial_activation as polynomial_activation
+    from symbolic.closure import relu_activation as relu_activation
+    from symbolic.closure import teacher_data as teacher_data
+    from symbolic.closure_algebra import ClosureCheck as ClosureCheck
+    from symbolic.closure_algebra import closure_check as closure_check
+    from symbolic.closure_algebra import linear_closure as linear_closure
+    from symbolic.closure_algebra import monomial_conservation as monomial_conservation
+    from symbolic.closure_balls import BallCertificate as BallCertificate
+    from symbolic.closure_balls import erf_certificate as erf_certificate
+    from symbolic.closure_certificates import Certificate as Certificate
+    from symbolic.closure_certificates import binomial_certificate as binomial_certificate
+    from symbolic.closure_certificates import binomial_difference as binomial_difference
+    from symbolic.closure_certificates import certificate as certificate
+    from symbolic.closure_certificates import finite_difference_certificate as finite_difference_certificate
+    from symbolic.closure_certificates import prouhet_certificate as prouhet_certificate
+    from symbolic.closure_certificates import prouhet_tarry_escott as prouhet_tarry_escott
+    from symbolic.closure_certificates import width_certificate as width_certificate
     from symbolic.dimension_free import imbalance_identity_any_width as imbalance_identity_any_width
     from symbolic.escape import EscapeLaw as EscapeLaw
     from symbolic.escape import Regime as Regime
@@ -66,6 +88,28 @@ _PUBLIC = {
     "catalogue": "activations",
     "Classification": "classes",
     "classify": "classes",
+    "Data": "closure",
+    "Ensemble": "closure",
+    "ExactActivation": "closure",
+    "ensemble": "closure",
+    "gaussian_grid": "closure",
+    "polynomial_activation": "closure",
+    "relu_activation": "closure",
+    "teacher_data": "closure",
+    "ClosureCheck": "closure_algebra",
+    "closure_check": "closure_algebra",
+    "linear_closure": "closure_algebra",
+    "monomial_conservation": "closure_algebra",
+    "BallCertificate": "closure_balls",
+    "erf_certificate": "closure_balls",
+    "Certificate": "closure_certificates",
+    "binomial_certificate": "closure_certificates",
+    "binomial_difference": "closure_certificates",
+    "certificate": "closure_certificates",
+    "finite_difference_certificate": "closure_certificates",
+    "prouhet_certificate": "closure_certificates",
+    "prouhet_tarry_escott": "closure_certificates",
+    "width_certificate": "closure_certificates",
     "imbalance_identity_any_width": "dimension_free",
     "EscapeLaw": "escape",
     "Regime": "escape",
