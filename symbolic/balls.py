@@ -77,7 +77,9 @@ def _call(tree: Tree, z: Ball, analytic: bool, done: dict[Tree, Ball]) -> Ball:
     if name == "log":
         return first.log(analytic=analytic)
     if name in _CUT:
-        return undefined() if analytic and _CUT[name](first) else getattr(first, name)()
+        if analytic and _CUT[name](first):
+            return undefined()
+        return _asinh(first, analytic) if name == "asinh" else getattr(first, name)()
     if name == "abs":
         return first.real_abs(analytic=analytic)
     if name == "sign":
@@ -88,6 +90,13 @@ def _call(tree: Tree, z: Ball, analytic: bool, done: dict[Tree, Ball]) -> Ball:
     for other in arguments[1:]:
         first = combine(first, other, analytic=analytic)
     return first
+
+
+def _asinh(z: Ball, analytic: bool) -> Ball:
+    """log(z + sqrt(1 + z^2)) for Re z >= 0, by oddness elsewhere: tighter on wide balls than Arb's route by asin."""
+    if z.real < 0:
+        return -_asinh(-z, analytic)
+    return (z + (1 + z * z).sqrt(analytic=analytic)).log(analytic=analytic)
 
 
 def _on_imaginary_cut(z: Ball) -> bool:

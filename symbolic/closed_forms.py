@@ -1,8 +1,9 @@
 """Closed forms of E[u^k s(c u)], found by rewriting s as a sum of integrable terms.
 
-On each interval between kinks the tree is multiplied out into terms of ``symbolic.gaussian_terms``; factors that have
-no rule but a parity are kept as such, so that E[u sigmoid(u)]-like parts drop out where symmetry makes them vanish. The
-result is a derivation, yet callers still check it against the certified enclosure (``symbolic.moments``).
+On each interval between kinks (``symbolic.pieces``) the tree is multiplied out into terms of
+``symbolic.gaussian_terms``; factors that have no rule but a parity are kept as such, so that parts drop out where
+symmetry makes them vanish. The result is a derivation, yet callers still check it against the certified enclosure
+(``symbolic.moments``).
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from functools import cmp_to_key, reduce
-from itertools import pairwise
+from functools import reduce
 
 import sympy
 from flint import fmpq
 
 from symbolic import exact, trees
 from symbolic.exact import PI, Exact, number
-from symbolic.gaussian_terms import HALF, ONE, Interval, NoClosedForm, Term, integral
+from symbolic.gaussian_terms import HALF, ONE, NoClosedForm, Term, integral
+from symbolic.pieces import IDENTITY, Interval, resolve
 from symbolic.translate import tree_parity
 from symbolic.trees import Tree
 
@@ -29,9 +30,10 @@ MOST_TERMS = 400
 def expectation(tree: Tree, power: int, scale: Fraction) -> sympy.Expr | None:
     """E[u^power s(scale u)], u ~ N(0, 1), in closed form, or None when no rule gives it."""
     try:
-        expander = _Expander(_symmetric(tree), number(fmpq(scale.numerator, scale.denominator)))
+        factor = number(fmpq(scale.numerator, scale.denominator))
         total = sympy.Integer(0)
-        for interval, terms in expander.pieces():
+        for interval, piece in resolve(_symmetric(tree), IDENTITY.scaled(factor), Interval()):
+            terms = _Expander(factor, interval.whole_line).expand(piece)
             total += sum(integral(replace(term, power=term.power + power), interval) for term in terms)
         return total
     except (NoClosedForm, ValueError, ZeroDivisionError):
@@ -58,59 +60,10 @@ def _symmetric(tree: Tree) -> Tree:
 
 
 class _Expander:
-    """Multiplies a tree out on each interval between its kinks; z = scale * u."""
+    """Multiplies a tree without kinks out; z = scale * u."""
 
-    def __init__(self, tree: Tree, scale: Exact) -> None:
-        self.tree, self.scale = tree, scale
-        self.inside = number(0)
-        self.whole_line = True
-
-    def pieces(self) -> list[tuple[Interval, Terms]]:
-        roots = self._kinks(self.tree)
-        ordered = _ordered(roots)
-        ends: list[Exact | None] = [None, *ordered, None]
-        self.whole_line = not ordered
-        pieces = []
-        for low, high in pairwise(ends):
-            self.inside = _inside(low, high)
-            pieces.append((Interval(low, high), self.expand(self.tree)))
-        return pieces
-
-    def _kinks(self, tree: Tree) -> list[Exact]:
-        """Zeros of the arguments of the kinks; every such argument has to be linear in u."""
-        found: list[Exact] = []
-        if tree[0] == "piecewise":
-            for condition, value in tree[1:]:
-                if condition[0] != "true":
-                    found += self._kinks(condition[1]) + self._kinks(condition[2])
-                    found += self._zero(trees.add(condition[2], trees.negative(condition[1])))
-                found += self._kinks(value)
-            return found
-        parts = [part for part in tree[1:] if isinstance(part, tuple)]
-        if tree[0] == "call" and tree[1] in ("max", "min"):
-            pairs = [(a, b) for position, a in enumerate(parts) for b in parts[position + 1 :]]
-            found += [zero for a, b in pairs for zero in self._outer_zero(a, b)]
-        elif tree[0] == "call" and tree[1] in trees.KINKED:
-            found += self._zero(parts[0])
-        return found + [zero for part in parts for zero in self._kinks(part)]
-
-    def _outer_zero(self, a: Tree, b: Tree) -> list[Exact]:
-        """Zeros of a - b, where either may have kinks of its own: zeros of every linear piece are collected."""
-        if not self._kinks(a) and not self._kinks(b):
-            return self._zero(trees.add(a, trees.negative(b)))
-        difference = trees.add(a, trees.negative(b))
-        inner = _Expander(difference, self.scale)
-        kinks = self._kinks(a) + self._kinks(b)
-        ordered = _ordered(kinks)
-        ends: list[Exact | None] = [None, *ordered, None]
-        zeros: list[Exact] = []
-        for low, high in pairwise(ends):
-            inner.inside, inner.whole_line = _inside(low, high), False
-            zeros += _linear_zero(inner.expand(difference))
-        return zeros
-
-    def _zero(self, tree: Tree) -> list[Exact]:
-        return _linear_zero(self.expand(tree))
+    def __init__(self, scale: Exact, whole_line: bool) -> None:
+        self.scale, self.whole_line = scale, whole_line
 
     def expand(self, tree: Tree) -> Terms:
         terms = getattr(self, f"_{tree[0]}")(tree)
@@ -158,77 +111,19 @@ class _Expander:
 
     def _call(self, tree: Tree) -> Terms:
         name = tree[1]
-        if name in ("abs", "sign", "heaviside"):
-            return self._kinked(name, self.expand(tree[2]))
-        if name in ("max", "min"):
-            return self._extremum(tree)
         try:
             return _FUNCTIONS[name](self.expand(tree[2]))
         except (NoClosedForm, KeyError):
             return self._opaque(tree)
 
-    def _kinked(self, name: str, argument: Terms) -> Terms:
-        side = self._sign(argument)
-        if name == "abs":
-            return tuple(replace(term, coefficient=term.coefficient.scaled(fmpq(side))) for term in argument)
-        return (Term(number(side) if name == "sign" else number(fmpq(1 + side, 2))),)
-
-    def _extremum(self, tree: Tree) -> Terms:
-        direction, best = (1 if tree[1] == "max" else -1), tree[2]
-        for candidate in tree[3:]:
-            if direction * self._sign(self.expand(trees.add(candidate, trees.negative(best)))) > 0:
-                best = candidate
-        return self.expand(best)
-
     def _piecewise(self, tree: Tree) -> Terms:
-        for condition, value in tree[1:]:
-            if condition[0] == "true":
-                return self.expand(value)
-            if self._sign(self.expand(trees.add(condition[2], trees.negative(condition[1])))) > 0:
-                return self.expand(value)
-        raise NoClosedForm
-
-    def _sign(self, terms: Terms) -> int:
-        """Sign of a linear function inside the present interval."""
-        linear = _polynomial(terms)
-        if linear is None or max(linear, default=0) > 1:
-            raise NoClosedForm
-        return exact.sign(linear.get(0, number(0)) + linear.get(1, number(0)) * self.inside)
+        return self._opaque(tree)
 
     def _opaque(self, tree: Tree) -> Terms:
         parity = tree_parity(tree)
         if parity == "none" or not self.whole_line:
             raise NoClosedForm
         return (Term(ONE, special=(parity, ())),)
-
-
-def _compare(a: Exact, b: Exact) -> int:
-    return exact.sign(a - b)
-
-
-def _ordered(points: list[Exact]) -> list[Exact]:
-    """The distinct points in increasing order."""
-    kept: list[Exact] = []
-    for point in sorted(points, key=cmp_to_key(_compare)):
-        if not kept or not exact.is_zero(point - kept[-1]):
-            kept.append(point)
-    return kept
-
-
-def _inside(low: Exact | None, high: Exact | None) -> Exact:
-    if low is None and high is None:
-        return number(0)
-    if low is None:
-        assert high is not None
-        return high - ONE
-    return low + ONE if high is None else (low + high).scaled(HALF)
-
-
-def _linear_zero(terms: Terms) -> list[Exact]:
-    linear = _polynomial(terms)
-    if linear is None or max(linear, default=0) > 1:
-        raise NoClosedForm
-    return [-linear.get(0, number(0)) * exact.power(linear[1], fmpq(-1))] if 1 in linear else []
 
 
 def _polynomial(terms: Terms) -> dict[int, Exact] | None:

@@ -13,6 +13,7 @@ from flint import fmpq
 
 from symbolic import exact
 from symbolic.exact import PI, Exact, number
+from symbolic.pieces import Interval
 from symbolic.translate import exact_to_sympy
 
 ZERO, ONE = number(0), number(1)
@@ -46,19 +47,6 @@ class Term:
         if name == "erf" and not arguments[1].terms:
             return -own
         return own * PARITY[name] if name in PARITY else None
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An interval of u; None stands for an infinite end."""
-
-    low: Exact | None = None
-    high: Exact | None = None
-
-    @property
-    def whole_line(self) -> bool:
-        """Whether both ends are infinite."""
-        return self.low is None and self.high is None
 
 
 class NoClosedForm(Exception):  # noqa: N818 - a signal within the package, not an error that a user sees

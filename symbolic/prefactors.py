@@ -15,9 +15,10 @@ from flint import fmpq
 
 from symbolic import exact, trees
 from symbolic.activations import Activation, activation_from_tree
+from symbolic.chains import working_bits
 from symbolic.classes import classify
 from symbolic.exact import Exact
-from symbolic.moments import Constant, constant_from_ball, moment, working_bits
+from symbolic.moments import Constant, constant_from_ball, moment
 from symbolic.series import exact_taylor, expansions, phi_coefficients
 from symbolic.translate import exact_to_sympy
 
