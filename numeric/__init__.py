@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from numeric.equivalence import equivalence_bound as equivalence_bound
     from numeric.equivalence import paired_slopes as paired_slopes
     from numeric.equivalence import student_half_width as student_half_width
+    from numeric.escape_rule import EscapeRule as EscapeRule
+    from numeric.escape_rule import parse_escape_rule as parse_escape_rule
     from numeric.estimators import Limit as Limit
     from numeric.estimators import Slopes as Slopes
     from numeric.estimators import difference_slopes as difference_slopes
@@ -64,6 +66,12 @@ if TYPE_CHECKING:
     from numeric.losses import Loss as Loss
     from numeric.losses import loss as loss
     from numeric.losses import loss_names as loss_names
+    from numeric.manifold import ManifoldModel as ManifoldModel
+    from numeric.manifold_flow import ManifoldTrajectory as ManifoldTrajectory
+    from numeric.manifold_flow import manifold_trajectory as manifold_trajectory
+    from numeric.manifold_sweep import ManifoldEscape as ManifoldEscape
+    from numeric.manifold_sweep import bottleneck_starts as bottleneck_starts
+    from numeric.manifold_sweep import manifold_escape as manifold_escape
     from numeric.network import Network as Network
     from numeric.network import gradient as gradient
     from numeric.network import layer_norms as layer_norms
@@ -78,6 +86,9 @@ if TYPE_CHECKING:
     from numeric.neuron_moments import moment_indices as moment_indices
     from numeric.neuron_moments import moment_scale as moment_scale
     from numeric.neuron_moments import neuron_velocities as neuron_velocities
+    from numeric.run_status import RunStatus as RunStatus
+    from numeric.scalar_activations import ScalarActivation as ScalarActivation
+    from numeric.scalar_activations import scalar_activation as scalar_activation
     from numeric.starts import ManifoldGradient as ManifoldGradient
     from numeric.starts import aligned_start as aligned_start
     from numeric.starts import he_start as he_start
@@ -93,19 +104,25 @@ _PUBLIC: dict[str, str] = {
     "Activation": "activations",
     "EigenPairs": "lanczos",
     "EquivalenceBound": "equivalence",
+    "EscapeRule": "escape_rule",
     "FlowTime": "inequality",
     "ImbalanceCase": "imbalance",
     "ImbalanceTerms": "imbalance",
     "Limit": "estimators",
     "Loss": "losses",
+    "ManifoldEscape": "manifold_sweep",
     "ManifoldGradient": "starts",
+    "ManifoldModel": "manifold",
+    "ManifoldTrajectory": "manifold_flow",
     "Network": "network",
     "Neurons": "neuron_moments",
     "PairedSlopes": "equivalence",
     "Population": "data",
     "PowerIteration": "lanczos",
     "RatioInterval": "equivalence",
+    "RunStatus": "run_status",
     "Sample": "neuron_moments",
+    "ScalarActivation": "scalar_activations",
     "Slopes": "estimators",
     "SpectrumCounts": "lanczos",
     "TaylorFit": "taylor_fit",
@@ -114,6 +131,7 @@ _PUBLIC: dict[str, str] = {
     "activation": "activations",
     "activation_from_tree": "activations",
     "aligned_start": "starts",
+    "bottleneck_starts": "manifold_sweep",
     "calibrated_ratios": "equivalence",
     "catalogue": "activations",
     "count_eigenvalues": "lanczos",
@@ -140,8 +158,10 @@ _PUBLIC: dict[str, str] = {
     "local_slopes": "estimators",
     "loss": "losses",
     "loss_names": "losses",
+    "manifold_escape": "manifold_sweep",
     "manifold_gradient": "starts",
     "manifold_start": "starts",
+    "manifold_trajectory": "manifold_flow",
     "mean_field_output": "neuron_moments",
     "mean_loss": "network",
     "measure_universality": "universality",
@@ -153,6 +173,7 @@ _PUBLIC: dict[str, str] = {
     "neighbour_alignment": "alignment",
     "neuron_velocities": "neuron_moments",
     "paired_slopes": "equivalence",
+    "parse_escape_rule": "escape_rule",
     "phi_coefficients": "universality",
     "population": "data",
     "power_iteration": "lanczos",
@@ -160,6 +181,7 @@ _PUBLIC: dict[str, str] = {
     "random_cases": "imbalance",
     "rank_one_fraction": "alignment",
     "real_population": "data",
+    "scalar_activation": "scalar_activations",
     "single_mode_population": "data",
     "student_half_width": "equivalence",
     "symmetric_projection": "alignment",

@@ -1,0 +1,169 @@
+"""Escape times of the manifold flow, a whole sweep of starts in one call (THEORY T5, section 3 "Numerics that work").
+
+On the plateau every small layer grows like the others, so the flow is followed in the variable v = log of the geometric
+mean of the small layers.  With rho = dv/dt, y_l = log|X_l| and kappa = r - 2 (r small layers)
+
+    dy_l/dv = (dX_l/dt) / (X_l rho),    rho_0 t = (1 - exp(-kappa (v - v_0)))/kappa + R,
+    dR/dv = rho_0/rho - exp(-kappa (v - v_0)):
+
+the leading law is integrated exactly, R carries what differs from it, and a plateau costs a few steps whatever its
+length.  The escape is located by making the escape observable itself the independent variable of the last step (Henon,
+Physica D 5, 1982), so that the escape time is as accurate as any other value.  Where v does not increase (a start of
+the wrong sign, a level that is never reached) the member is followed in t instead, until its time or its budget ends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from numeric.escape_rule import EscapeRule, parse_escape_rule
+from numeric.event_stepper import Chart, follow
+from numeric.manifold import ManifoldModel
+from numeric.manifold_charts import LogChart, TimeChart
+from numeric.run_status import RunStatus
+
+FloatArray = NDArray[np.float64]
+
+_ROUNDING = 8 * float(np.finfo(np.float64).eps)  # a sum of a few positive terms keeps a few units of rounding
+
+
+@dataclass(frozen=True)
+class ManifoldEscape:
+    """One entry per start.
+
+    ``times`` [M]: escape times, NaN where the member did not escape.  ``errors`` [M]: absolute error estimates, the
+    distance to a second run with a thirtyfold looser tolerance, other steps and two thirds of the quadrature nodes (NaN
+    if not asked for).  ``scales`` [M, L] and ``loss`` [M]: the state in which the run ended, at ``end_times`` [M].
+    ``evaluations`` [M]: right-hand sides, rejected steps and the second run included.
+    """
+
+    times: FloatArray
+    errors: FloatArray
+    status: tuple[RunStatus, ...]
+    scales: FloatArray
+    loss: FloatArray
+    end_times: FloatArray
+    evaluations: NDArray[np.int64]
+    rule: EscapeRule
+
+
+def bottleneck_starts(
+    eps: ArrayLike, depth: int, small: Sequence[int] | None = None, scales: ArrayLike = 1.0
+) -> FloatArray:
+    """Starts [M, L]: the layers ``small`` (counted from 1, default all) at eps [M], the others at ``scales``.
+
+    ``scales``: one number, or L numbers that multiply eps in the small layers and stand as they are in the others.
+    Raises ValueError unless every eps is positive and finite and the layers exist.
+    """
+    values = np.atleast_1d(np.asarray(eps, dtype=np.float64))
+    if values.ndim != 1 or not np.isfinite(values).all() or (values <= 0.0).any():
+        raise ValueError(f"eps must be positive and finite (at eps = 0 the start is the saddle itself), got {eps!r}")
+    layers = _small_mask(small, depth)
+    factors = np.asarray(scales, dtype=np.float64)
+    if factors.shape not in ((), (depth,)) or not np.isfinite(factors).all():
+        raise ValueError(f"scales must be one finite number or {depth} of them, one per layer, got {scales!r}")
+    if factors.ndim == 0:
+        factors = np.where(layers, 1.0, factors)
+    return np.where(layers, values[:, None] * factors, factors)
+
+
+def manifold_escape(
+    model: ManifoldModel,
+    starts: ArrayLike,
+    rule: str | EscapeRule = "loss:0.5",
+    *,
+    small: Sequence[int] | None = None,
+    rtol: float = 1e-10,
+    until: float = math.inf,
+    max_steps: int = 1000,
+    estimate_error: bool = True,
+) -> ManifoldEscape:
+    """Escape times from ``starts`` [M, L] or [L] (see :func:`bottleneck_starts`).
+
+    ``small``: the layers (counted from 1) whose geometric mean is the clock; default: those within a factor 10 of the
+    smallest, in any start.  ``rtol`` bounds the local error of a step relative to scales and time.  ``until`` is in
+    gradient-flow time; ``max_steps`` bounds the steps of a member.
+
+    Raises ValueError for an unknown rule, a tolerance outside (0, 1), starts of wrong shape or not finite.
+    """
+    X = np.atleast_2d(np.asarray(starts, dtype=np.float64))
+    if X.ndim != 2 or X.shape[1] != model.depth or not np.isfinite(X).all():
+        raise ValueError(f"starts must be finite and of shape [members, {model.depth}], got shape {np.shape(starts)}")
+    if not 0.0 < rtol < 1.0:
+        raise ValueError(f"rtol must lie strictly between 0 and 1, got {rtol!r}")
+    if not until > 0.0 or max_steps < 1:
+        raise ValueError(
+            f"until must be positive and max_steps at least 1, got until={until!r}, max_steps={max_steps!r}"
+        )
+    parsed = parse_escape_rule(rule, model.depth)
+    layers = _nearly_smallest(X) if small is None else np.broadcast_to(_small_mask(small, model.depth), X.shape)
+    run = _run(model, X, parsed, layers, rtol, until, max_steps)
+    errors, evaluations = np.full(X.shape[0], np.nan), run.evaluations
+    if estimate_error:
+        rough = _run(model.refined(2.0 / 3.0), X, parsed, layers, 30.0 * rtol, until, max_steps, 1.7)
+        errors = np.maximum(np.abs(run.times - rough.times), _ROUNDING * run.times)
+        evaluations = evaluations + rough.evaluations
+    return ManifoldEscape(
+        run.times, errors, run.status, run.scales, model.loss(run.scales), run.end_times, evaluations, parsed
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    times: FloatArray
+    end_times: FloatArray
+    scales: FloatArray
+    status: tuple[RunStatus, ...]
+    evaluations: NDArray[np.int64]
+
+
+def _run(
+    model: ManifoldModel,
+    X: FloatArray,
+    rule: EscapeRule,
+    small: NDArray[np.bool_],
+    rtol: float,
+    until: float,
+    max_steps: int,
+    first_step_factor: float = 1.0,
+) -> _Run:
+    """Follow every member in log X; those for which that chart ends without an answer go on in t."""
+    count = X.shape[0]
+    scales, clocks = X.copy(), np.zeros(count)
+    status = np.full(count, RunStatus.STEP_UNDERFLOW, dtype=object)
+    evaluations = np.zeros(count, dtype=np.int64)
+    reference = model.loss(X)
+    with np.errstate(all="ignore"):  # members that leave the range of float64 are caught by their status
+        for chart_type in (LogChart, TimeChart):
+            todo = np.flatnonzero((status == RunStatus.STEP_UNDERFLOW) | (status == RunStatus.NOT_FINITE))
+            if chart_type is LogChart:
+                todo = todo[LogChart.applies(model, X, small)]
+            if todo.size == 0:
+                continue
+            chart: Chart = chart_type(model, rule, scales[todo], clocks[todo], reference[todo], small[todo])
+            end = follow(chart, rtol, until, max_steps, first_step_factor)
+            scales[todo], clocks[todo], status[todo] = end.scales, end.times, end.status
+            evaluations[todo] += end.evaluations
+    times = np.where(status == RunStatus.ESCAPED, clocks, np.nan)
+    return _Run(times, clocks, scales, tuple(status), evaluations)
+
+
+def _small_mask(small: Sequence[int] | None, depth: int) -> NDArray[np.bool_]:
+    mask = np.zeros(depth, dtype=np.bool_)
+    for layer in range(1, depth + 1) if small is None else small:
+        if not 1 <= layer <= depth:
+            raise ValueError(f"small layers are counted from 1 to {depth}, got {small!r}")
+        mask[layer - 1] = True
+    if not mask.any():
+        raise ValueError("at least one layer must be small, got none")
+    return mask
+
+
+def _nearly_smallest(X: FloatArray) -> NDArray[np.bool_]:
+    size = np.abs(X)
+    return np.asarray(size <= 10.0 * size.min(axis=1, keepdims=True))

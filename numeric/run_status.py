@@ -1,0 +1,30 @@
+"""How a run of a flow ended, with the advice that goes with it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    """``escaped`` and ``until-reached`` are the regular ends; the others say why there is no answer."""
+
+    ESCAPED = "escaped"
+    UNTIL_REACHED = "until-reached"
+    BUDGET_SPENT = "budget-spent"
+    NOT_FINITE = "not-finite"
+    STEP_UNDERFLOW = "step-underflow"
+
+    @property
+    def advice(self) -> str:
+        """The cause and what to do, one sentence."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    RunStatus.ESCAPED: "the escape rule was met",
+    RunStatus.UNTIL_REACHED: "the time limit came first: raise until, or lower the level of the escape rule",
+    RunStatus.BUDGET_SPENT: "the step budget was spent before the escape rule was met: check the sign of the start "
+    "(K times the product of the scales must be positive) and that the rule's level is reachable, or raise max_steps",
+    RunStatus.NOT_FINITE: "the flow left the range of float64: the start or the activation grows without bound",
+    RunStatus.STEP_UNDERFLOW: "no step was small enough for the tolerance: loosen rtol or smooth the kink",
+}
