@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verify.values import Budget, Combination, Form, Measurement, Prediction
+from verify.values import Budget, Combination, Form, Measured, Measurement, Prediction
 
 # Between one and three budgets a disagreement may still be an error estimate that was a little too small;
 # beyond three it is not.
@@ -47,11 +47,9 @@ class Decision:
 def decide(prediction: Prediction, measurement: Measurement) -> Decision:
     """Compare ``measurement`` with ``prediction``; ``ValueError`` only when they speak of different things."""
     budget = prediction.budget + measurement.budget
-    predicted, measured = prediction.value, measurement.value
-    if isinstance(predicted, Combination):
-        predicted = predicted.evaluate(measurement.ingredients)
     if measurement.problem:
         return Decision(Outcome.UNDECIDED, None, None, budget, math.nan, note=measurement.problem)
+    predicted, measured = _evaluated(prediction, measurement), measurement.value
     if isinstance(predicted, Form | str) or isinstance(measured, Form | str):
         return _decide_exact(predicted, measured, budget)
     if isinstance(predicted, Fraction | int) and isinstance(measured, Fraction | int):
@@ -71,6 +69,19 @@ def decide(prediction: Prediction, measurement: Measurement) -> Decision:
     assert not isinstance(predicted, Mapping)
     assert not isinstance(measured, Mapping)
     return _decide_number(float(predicted), float(measured), budget)
+
+
+def _evaluated(prediction: Prediction, measurement: Measurement) -> Measured:
+    """The predicted value, with every combination evaluated on the ingredients that the measurement brings."""
+    value = prediction.value
+    if isinstance(value, Combination):
+        return value.evaluate(measurement.ingredients)
+    if isinstance(value, Mapping):
+        return {
+            name: part.evaluate(measurement.ingredients) if isinstance(part, Combination) else part
+            for name, part in value.items()
+        }
+    return value
 
 
 def _decide_number(predicted: float, measured: float, budget: Budget, component: str = "") -> Decision:

@@ -6,9 +6,9 @@ Values are plain data, so that the two witnesses share no type of their own and 
 - a ``Fraction`` or an ``int``: exact;
 - a ``str``: a label, such as a universality class, compared for equality: exact;
 - a ``Form``: an exact linear form, monomial -> rational coefficient. Two polynomials are equal iff their forms are;
-- a ``Combination`` (predictions only): a linear combination of *ingredients* that the measurement brings. A
-  theorem of the shape "this derivative equals that expectation" predicts no number by itself: it says how one
-  measured quantity follows from others, and this is the formula that says it.
+- a ``Combination`` (predictions only, alone or in a mapping): a linear combination of *ingredients* that the
+  measurement brings. A theorem of the shape "this derivative equals that expectation" predicts no number by itself:
+  it says how one measured quantity follows from others, and this is the formula that says it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Combination:
 
 Exact: TypeAlias = Fraction | int | str | Form
 Measured: TypeAlias = float | Mapping[str, float] | Exact
-Predicted: TypeAlias = Measured | Combination
+Predicted: TypeAlias = Measured | Combination | Mapping[str, Combination]
 
 
 @dataclass(frozen=True)

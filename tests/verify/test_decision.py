@@ -103,3 +103,14 @@ def test_a_combination_is_evaluated_on_the_measured_ingredients() -> None:
 def test_values_of_different_kinds_are_an_error_not_a_verdict(predicted: object, measured: object) -> None:
     with pytest.raises(ValueError, match=r"kind|shapes|same"):
         outcome(predicted, measured, 1.0)
+
+
+def test_combinations_in_a_mapping_are_evaluated_name_by_name() -> None:
+    prediction = Prediction({"X": Combination({"A": 2.0}), "Y": Combination({"A": 1.0, "B": 1.0})})
+    measurement = Measurement({"X": 6.0, "Y": 4.0}, ingredients={"A": 3.0, "B": 1.0})
+    assert decide(prediction, measurement).outcome is Outcome.HOLDS
+
+
+def test_a_problem_needs_no_ingredients() -> None:
+    measurement = Measurement(math.nan, problem="no escape")
+    assert decide(Prediction(Combination({"A": 1.0})), measurement).outcome is Outcome.UNDECIDED

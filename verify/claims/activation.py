@@ -60,7 +60,7 @@ CLAIMS = (
         theorem="T2",
         title="universality classes",
         latex=r"\varphi_\sigma(z) = z\sigma'(z) - \sigma(z) = c_q z^q + \dots",
-        plain="The first term of phi sorts activations into four classes: A none, B odd order, C even order, D a constant.",
+        plain="The first term of phi sorts activations into four classes: A none, B odd, C even order, D a constant.",
         source="authors' write-up, section Activation Classes",
         reading=Reading.CORRECTED,
         # Every class is an exact statement; that the values agree is known to the accuracy of a fit.

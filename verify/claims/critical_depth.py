@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from verify.claim import Case, Claim, Context, Counterfeit, Hypothesis, Reading, Tier, Witness, case
 from verify.hypotheses import leaves_the_origin_at_first_order, smooth_at_the_origin
@@ -66,7 +67,7 @@ def _measure_logarithm(case: Case, _: Context) -> Measurement:
     if problem:
         return Measurement(math.nan, problem=problem)
     # Between neighbours log(1/eps) grows by log 2.
-    rates = [(late - early) / math.log(2) for early, late in zip(times, times[1:], strict=False)]
+    rates = [(late - early) / math.log(2) for early, late in pairwise(times)]
     rounding = (errors[-1] + errors[-2]) / math.log(2)
     return Measurement(
         rates[-1],
@@ -100,7 +101,7 @@ CLAIMS = (
         theorem="T5",
         title="critical-depth exponent",
         latex=r"\tau_\star = \Theta(\varepsilon^{-(r-2)}),\quad r \geq 3",
-        plain="With r >= 3 of L layers at scale eps the escape time grows like eps^-(r-2), whatever L and the activation.",
+        plain="With r >= 3 of L layers at scale eps the escape time grows like eps^-(r-2), for any L and activation.",
         source="authors' write-up, Theorem 2 (Critical-Depth Escape Law)",
         reading=Reading.AS_PRINTED,
         evidence=Evidence.NUMERICAL,

@@ -19,14 +19,17 @@ ASSUMES = (
 )
 
 
-def _proof(case: Case, reading: str = "exact") -> Any:
+Altered = Literal["sign-flipped", "no-minus-s", "leading-term", "half"]
+
+
+def _proof(case: Case, reading: Literal["exact"] | Altered = "exact") -> Any:
     import symbolic
 
     # The loss has two outputs and is undefined, and so is the activation; all widths are 2.
     return symbolic.imbalance_identity(case.integer("L"), case.integer("l"), reading=reading)
 
 
-def _claimed(case: Case, reading: str = "exact") -> Prediction:
+def _claimed(case: Case, reading: Literal["exact"] | Altered = "exact") -> Prediction:
     return Prediction(Form(_proof(case, reading).claimed), IDENTITY)
 
 
@@ -43,7 +46,7 @@ def _leading_term(activation: str) -> Prediction | None:
     import symbolic
 
     classification = symbolic.classify(symbolic.activation(activation))
-    if classification.order is None:
+    if classification.order is None or classification.leading_coefficient is None:
         return None  # phi vanishes: its leading term does too, which is the truth
     coefficient = float(classification.leading_coefficient)
     return Prediction(Combination({f"E<p, z^{classification.order}>": 2 * coefficient}), "leading Taylor term of phi")
@@ -87,11 +90,8 @@ def _measure_identity(case: Case, context: Context) -> Measurement:
     return _autograd("gelu", "mse", case.integer("L"), case.integer("l"), context)
 
 
-Reading_ = Literal["sign-flipped", "no-minus-s", "leading-term", "half"]
-
-
 def _altered_identity(
-    reading: Reading_, at_points: Callable[[], Prediction | None]
+    reading: Altered, at_points: Callable[[], Prediction | None]
 ) -> Callable[[Case, Prediction], Prediction | None]:
     return lambda case, _: _claimed(case, reading) if _is_proof(case) else at_points()
 

@@ -24,7 +24,8 @@ STYLES = {
     Verdict.SKIPPED: "dim",
 }
 assert set(STYLES) == set(Verdict)
-PLAIN_WIDTH = 126  # whole rows; a terminal of 80 columns folds the claims
+PLAIN_WIDTH = 126  # whole rows
+NARROW = 110  # columns below which the table would fold its numbers
 
 
 def render(results: Results, *, every_case: bool = False, width: int | None = None, colour: bool = False) -> str:
@@ -39,7 +40,10 @@ def render(results: Results, *, every_case: bool = False, width: int | None = No
         markup=False,
         legacy_windows=False,
     )
-    console.print(_table(results, every_case))
+    if console.width >= NARROW:
+        console.print(_table(results, every_case))
+    else:
+        _print_narrow(console, results, every_case)
     for attention in needing_attention(results):
         console.print(f"\n{attention.heading}", style="bold red" if attention.grave else "yellow")
         for line in attention.lines:
@@ -83,6 +87,19 @@ def _table(results: Results, every_case: bool) -> Table:
             )
             theorem = summary.theorem
     return table
+
+
+def _print_narrow(console: Console, results: Results, every_case: bool) -> None:
+    """The same facts for a narrow terminal, two lines a claim, where eight columns would fold every number."""
+    for summary in by_claim(results.results):
+        style = STYLES[summary.verdict]
+        console.print(f"{summary.theorem} {summary.claim} ({summary.reading})", style="bold")
+        console.print(f"   {summary.verdict_text}; evidence: {', '.join(summary.grades) or 'none'}", style=style)
+        for result in summary.results if every_case else (summary.telling,):
+            predicted, measured, tolerance = compared(result)
+            name = result.case if every_case else _which(summary.results, result)
+            console.print(f"   [{name}]")
+            console.print(f"     predicted {predicted}, measured {measured}, tolerance {tolerance or 'none'}")
 
 
 def compared(result: Result) -> tuple[str, str, str]:

@@ -1,0 +1,72 @@
+"""A record with every verdict, two theorems, and names that try to break a format."""
+
+import pytest
+
+from tests.verify.test_results import record
+from verify.results import (
+    SCHEMA,
+    BudgetRecord,
+    CounterfeitRecord,
+    HypothesisRecord,
+    Quantity,
+    Result,
+    Results,
+    Verdict,
+)
+
+HOSTILE = r"a|b`<script>\end{table} & % $ # _ ^ ~ {x} é"
+
+
+def result(claim: str, case: str, verdict: Verdict, **changes: object) -> Result:
+    fields: dict[str, object] = {
+        "claim": claim,
+        "theorem": "T1",
+        "reading": "corrected",
+        "expect": "holds",
+        "as_expected": True,
+        "case": case,
+        "verdict": verdict,
+        "evidence": "numerical",
+        "predicted": Quantity(value=-3.0, text="-(r-2)", unit="power of eps"),
+        "measured": Quantity(value=-2.9998312, text="local slope", unit="power of eps"),
+        "budget": BudgetRecord(finite_eps=0.00025, total=0.00025),
+        "hypotheses": (HypothesisRecord("smooth", True),),
+        "counterfeits": (CounterfeitRecord(name="-(r-1)", verdict="refuted", refuted=True, margin=4000.0),),
+        "seconds": 0.5,
+    }
+    return Result(**(fields | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def results() -> Results:
+    return Results(
+        schema=SCHEMA,
+        run=record(seconds=3.0, workers=2, statements={"a.pass": "Plain words.", "b.hostile": HOSTILE}),
+        results=(
+            result("a.pass", "r=5,L=7,activation=tanh", Verdict.PASS),
+            result("a.pass", "r=5,L=9,activation=tanh", Verdict.FAIL, as_expected=False),
+            result("b.hostile", HOSTILE, Verdict.ERROR, as_expected=None, reason=f"error: {HOSTILE}"),
+            result("c.printed", "n=1", Verdict.REFUTED_AS_EXPECTED, theorem="T2", expect="refuted"),
+            result(
+                "c.printed",
+                "n=2",
+                Verdict.PASS,
+                theorem="T2",
+                expect="refuted",
+                as_expected=False,
+                counterfeits=(CounterfeitRecord(name="weak", verdict="holds", refuted=False, margin=0.5),),
+            ),
+            result(
+                "d.odd",
+                "n=1",
+                Verdict.INCONCLUSIVE,
+                theorem="T2",
+                as_expected=None,
+                reason="undecided: off",
+                measured=Quantity(value="Infinity"),
+                budget=BudgetRecord(finite_eps="Infinity", total="Infinity"),
+            ),
+            result("e.exact", "n=1", Verdict.PASS, theorem="T2", evidence="proof", budget=BudgetRecord()),
+            result("f.absent", "n=1", Verdict.SKIPPED, theorem="T2", evidence=None, reason="optional-data: none"),
+        ),
+    )

@@ -1,0 +1,105 @@
+"""Reports are pure functions of the record: complete, honest about what went wrong, and safe whatever it contains."""
+
+import re
+
+import pytest
+
+from tests.verify.render.conftest import HOSTILE
+from verify.render import latex, markdown, terminal
+from verify.render.summary import by_claim, needing_attention, power_line, verdict_line
+from verify.results import Results, Verdict
+
+
+def test_the_same_record_gives_the_same_reports(results: Results) -> None:
+    assert terminal.render(results) == terminal.render(results)
+    assert markdown.render(results) == markdown.render(results)
+    assert latex.render(results) == latex.render(results)
+
+
+def test_the_worst_verdict_of_a_claim_is_shown(results: Results) -> None:
+    verdicts = {summary.claim: summary.verdict_text for summary in by_claim(results.results)}
+    assert verdicts == {
+        "a.pass": "1 fail 1 pass",
+        "b.hostile": "error",
+        "c.printed": "pass (not expected)",
+        "d.odd": "inconclusive",
+        "e.exact": "pass",
+        "f.absent": "skipped",
+    }
+
+
+def test_power_and_verdicts_are_counted(results: Results) -> None:
+    assert power_line(results) == "7 of 8 counterfeits refuted"
+    line = verdict_line(results)
+    assert line.startswith(
+        "6 claims, 8 cases: 3 pass, 1 refuted-as-expected, 1 skipped, 1 inconclusive, 1 fail, 1 error"
+    )
+
+
+def test_everything_that_went_wrong_says_how_to_replay_it(results: Results) -> None:
+    found = needing_attention(results)
+    headings = " ".join(item.heading for item in found)
+    for word in (
+        "fail: a.pass",
+        "error: b.hostile",
+        "pass: c.printed[n=2]",
+        "inconclusive: d.odd",
+        "not refuted: c.printed",
+    ):
+        assert word in headings
+    assert all(any("replay: saddle-escape run '" in line for line in item.lines) for item in found)
+    assert found[-1].heading.startswith("inconclusive")
+
+
+@pytest.mark.parametrize("width", [80, 126])
+@pytest.mark.parametrize("every_case", [False, True])
+def test_the_table_keeps_within_its_width_and_names_every_claim(results: Results, width: int, every_case: bool) -> None:
+    text = terminal.render(results, every_case=every_case, width=width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "\x1b" not in text
+    for claim in ("a.pass", "c.printed", "e.exact"):
+        assert claim in text
+    assert "-2.99983(25)" in text
+    assert "7 of 8 counterfeits refuted" in text
+
+
+def test_colour_is_only_there_when_asked_for(results: Results) -> None:
+    assert "\x1b[" in terminal.render(results, colour=True)
+
+
+def test_markdown_has_one_section_a_theorem_and_one_row_a_case(results: Results) -> None:
+    text = markdown.render(results)
+    assert re.findall(r"^## (.*)$", text, re.M) == ["Needs attention", "T1", "T2", "Conventions", "Versions"]
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(results.results)
+    # An escaped bar is text; every row has the header's eight bars.
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {8}
+
+
+def test_markdown_takes_no_markup_from_names(results: Results) -> None:
+    for line in markdown.render(results).splitlines():
+        outside_code = re.sub(r"`[^`]*`", "", line)
+        assert not re.search(r"(?<!\\)<script>", outside_code)
+
+
+def test_latex_has_one_table_a_theorem(results: Results) -> None:
+    files = latex.render(results)
+    assert set(files) == {"T1.tex", "T2.tex", "tables.tex"}
+    assert r"\label{tab:saddle-escape-T1}" in files["T1.tex"]
+    assert r"\num{-2.99983(25)}" in files["T1.tex"]
+    assert r"\(\infty\)" in files["T2.tex"]
+    assert all(rf"\input{{{name}}}" in files["tables.tex"] for name in ("T1", "T2"))
+
+
+def test_latex_takes_no_commands_from_names(results: Results) -> None:
+    body = latex.render(results)["T1.tex"]
+    assert body.count(r"\end{table}") == 1
+    assert r"\textbackslash{}end\{table\}" in body
+    for line in body.splitlines():
+        assert not re.search(r"(?<!\\)%", line.partition("% ")[0] if line.startswith("%") else line)
+
+
+def test_escaping_leaves_plain_text_alone() -> None:
+    assert latex.escape("critical-depth.exponent r=3") == "critical-depth.exponent r=3"
+    assert latex.escape(HOSTILE).isascii()
+    assert set(Verdict) == set(terminal.STYLES)
