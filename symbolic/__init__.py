@@ -80,6 +80,10 @@ if TYPE_CHECKING:
     from symbolic.series import one_sided_taylor as one_sided_taylor
     from symbolic.series import phi_taylor as phi_taylor
     from symbolic.series import taylor as taylor
+    from symbolic.theorem_a import TheoremAInstance as TheoremAInstance
+    from symbolic.theorem_a import equality_case as equality_case
+    from symbolic.theorem_a import overlap_identity as overlap_identity
+    from symbolic.theorem_a import theorem_a_instance as theorem_a_instance
 
 _PUBLIC = {
     "Activation": "activations",
@@ -152,6 +156,10 @@ _PUBLIC = {
     "one_sided_taylor": "series",
     "phi_taylor": "series",
     "taylor": "series",
+    "TheoremAInstance": "theorem_a",
+    "equality_case": "theorem_a",
+    "overlap_identity": "theorem_a",
+    "theorem_a_instance": "theorem_a",
 }
 
 

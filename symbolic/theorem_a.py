@@ -1,0 +1,216 @@
+"""Theorem A of THEORY section 4: the algebra behind the clock of escape off the manifold, without width or alignment.
+
+For a contiguous bottleneck of r layers the leading-order correlation is f = a.W_r ... W_1 m. With forward vectors B_1
+= m, B_{l+1} = W_l B_l and backward vectors A_r = a, A_{l-1} = W_l^T A_l, G_l = df/dW_l, T = sum_l |G_l|_F^2 and Gamma
+= |a||m|:
+
+    (1) |G_l|_F = |A_l||B_l|                    (2) A_l.B_{l+1} = f for l < r (3) prod_l |G_l| = Gamma prod_{l<r}
+    |A_l||B_{l+1}| = Gamma f^{r-1} / prod_{l<r} cos_l,  cos_l = cos(A_l, B_{l+1}) (4) T >= r (prod_l |G_l|^2)^{1/r} >=
+    r Gamma^{2/r} f^{2-2/r} for f > 0 (arithmetic and geometric mean, cos_l <= 1),
+
+with equality in (4) iff all |G_l| are equal (balanced) and all cos_l = 1 (aligned). The frozen layers' factor
+alpha^{L-b} is part of a. (1), (2) and f' = T along dW_l/dt = G_l (Theorem B) are proved as polynomial identities, G_l
+by plain differentiation of the composed product; (4) is exhibited, raised to the power r to stay rational, as T^r =
+r^r Gamma^2 f^{2r-2} times two factors that are each at least 1. Layers are counted from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from typing import Literal
+
+import sympy
+
+from symbolic.polynomial_form import Canonicaliser, IdentitySides, as_fraction
+
+Statement = Literal["gradient-norm", "interface", "flow", "homogeneity"]
+EqualityReading = Literal["exact", "no-factor-r", "power-too-high", "printed-power"]
+RationalMatrix = Sequence[Sequence[Fraction | int]]
+
+_STATEMENTS: tuple[Statement, ...] = ("gradient-norm", "interface", "flow", "homogeneity")
+
+
+def composed_overlap(readout: sympy.Matrix, weights: Sequence[sympy.Matrix], source: sympy.Matrix) -> sympy.Expr:
+    """f = a.W_r ... W_1 m for columns a, m and W_1 first: the function that is differentiated."""
+    forward = source
+    for weight in weights:
+        forward = weight * forward
+    return readout.dot(forward)
+
+
+def overlap_identity(statement: Statement, layer: int, widths: Sequence[int]) -> IdentitySides:
+    """Both sides of one polynomial identity behind Theorem A, for symbolic weights, a and m.
+
+    ``widths`` is (n_0, ..., n_r). "gradient-norm": |G_l|^2 = |A_l|^2 |B_l|^2; "interface": A_l.B_{l+1} = f, l < r;
+    "flow": df/dt = T along dW_l/dt = G_l (``layer`` has no meaning); "homogeneity": f = <W_l, G_l> (Euler). Raises
+    ValueError for a layer outside the product or an unknown statement.
+    """
+    if statement not in _STATEMENTS:
+        raise ValueError(f"expected a statement among {', '.join(_STATEMENTS)}, got {statement!r}: choose one of them")
+    depth = len(widths) - 1
+    last = depth - 1 if statement == "interface" else depth
+    if not 1 <= layer <= last or min(widths) < 1:
+        raise ValueError(f"expected a layer in 1..{last} and positive widths, got {layer} and {tuple(widths)}")
+    weights = [_matrix(f"W_{index + 1}", widths[index + 1], widths[index]) for index in range(depth)]
+    readout, source = _matrix("a", widths[-1], 1), _matrix("m", widths[0], 1)
+    measured, claimed = _sides(statement, layer, weights, readout, source)
+    names = Canonicaliser()
+    return IdentitySides(names.form(measured), names.form(claimed))
+
+
+def equality_case(layers: int, reading: EqualityReading = "exact") -> IdentitySides:
+    """Both sides of T^r = r^r Gamma^2 f^{2r-2} at balanced aligned weights W_l = c u_l u_{l-1}^T, |u_l| = 1, width 2.
+
+    ``measured`` is T^r from the differentiated product, a polynomial in c, |a| and |m|; ``claimed`` the bound.
+    Counterfeits: "no-factor-r" (Gamma^2 f^{2r-2}), "power-too-high" (f^{2r-1}), "printed-power" (f^{r-1}: the
+    exponent 1 - 1/r put on f).
+    """
+    c, a, m = sympy.symbols("c |a| |m|")
+    units = [sympy.Matrix(_PYTHAGOREAN[index % len(_PYTHAGOREAN)]) for index in range(layers + 1)]
+    weights = [c * units[index + 1] * units[index].T for index in range(layers)]
+    total = _total(weights, a * units[-1], m * units[0])
+    f = composed_overlap(a * units[-1], weights, m * units[0])
+    claims = {
+        "exact": layers**layers * (a * m) ** 2 * f ** (2 * layers - 2),
+        "no-factor-r": (a * m) ** 2 * f ** (2 * layers - 2),
+        "power-too-high": layers**layers * (a * m) ** 2 * f ** (2 * layers - 1),
+        "printed-power": layers**layers * (a * m) ** 2 * f ** (layers - 1),
+    }
+    if reading not in claims or layers < 2:
+        raise ValueError(
+            f"expected at least 2 layers and a reading among {', '.join(claims)}, got {layers}, {reading!r}"
+        )
+    names = Canonicaliser()
+    return IdentitySides(names.form(total**layers), names.form(claims[reading]))
+
+
+@dataclass(frozen=True)
+class TheoremAInstance:
+    """Theorem A at one rational point; everything exact. ``layers`` is r.
+
+    T^r = bound^r * imbalance_factor * misalignment_factor with bound^r = r^r Gamma^2 f^{2r-2} =: ``bound_power``.
+    Both factors are at least 1 when f is not 0; the first is 1 iff all |G_l| are equal, the second iff all A_l,
+    B_{l+1} are parallel. They are None at f = 0. ``alignment_rate`` = T - f^2 sum_l 1/|W_l|_F^2, f times the
+    logarithmic growth rate of f / prod |W_l|_F along dW_l/dt = G_l: never negative (Theorem B); None when a weight
+    matrix vanishes.
+    """
+
+    layers: int
+    overlap: Fraction
+    total: Fraction
+    gamma_squared: Fraction
+    imbalance_factor: Fraction | None
+    misalignment_factor: Fraction | None
+    alignment_rate: Fraction | None
+
+    @property
+    def bound_power(self) -> Fraction:
+        """(r Gamma^{2/r} f^{2-2/r})^r."""
+        power: Fraction = self.layers**self.layers * self.gamma_squared * self.overlap ** (2 * self.layers - 2)
+        return power
+
+    @property
+    def gap(self) -> Fraction:
+        """T^r minus the r-th power of the bound: not negative, 0 iff balanced and aligned (f not 0)."""
+        return self.total**self.layers - self.bound_power
+
+
+def theorem_a_instance(
+    readout: Sequence[Fraction | int], weights: Sequence[RationalMatrix], source: Sequence[Fraction | int]
+) -> TheoremAInstance:
+    """Theorem A evaluated exactly at rational a (``readout``), W_1..W_r and m (``source``).
+
+    Raises ValueError when the shapes do not chain or r < 2.
+    """
+    W = [sympy.Matrix([[sympy.Rational(e) for e in row] for row in weight]) for weight in weights]
+    a, m = (sympy.Matrix([sympy.Rational(e) for e in vector]) for vector in (readout, source))
+    sizes = [m.rows, *(weight.rows for weight in W)]
+    if len(W) < 2 or [weight.cols for weight in W] != sizes[:-1] or a.rows != sizes[-1]:
+        raise ValueError(f"expected at least two weight matrices that chain from m to a, got {[w.shape for w in W]}")
+    forward, backward = _vectors(W, a, m)
+    gradients = _gradients(W, a, m)
+    f = as_fraction(composed_overlap(a, W, m))
+    squares = [as_fraction(_inner(gradient, gradient)) for gradient in gradients]
+    total, norms = sum(squares, Fraction(0)), [as_fraction(_inner(weight, weight)) for weight in W]
+    cosines = [
+        Fraction(f**2, as_fraction(backward[k].dot(backward[k]) * forward[k + 1].dot(forward[k + 1])))
+        for k in range(len(W) - 1)
+        if f
+    ]
+    return TheoremAInstance(
+        layers=len(W),
+        overlap=f,
+        total=total,
+        gamma_squared=as_fraction(a.dot(a) * m.dot(m)),
+        imbalance_factor=(total / len(W)) ** len(W) / prod(squares, start=Fraction(1)) if f else None,
+        misalignment_factor=1 / prod(cosines, start=Fraction(1)) if f else None,
+        alignment_rate=total - f**2 * sum(1 / norm for norm in norms) if all(norms) else None,
+    )
+
+
+# Rational unit vectors of the plane, no two of them parallel.
+_PYTHAGOREAN = tuple(
+    (sympy.Rational(p, h), sympy.Rational(q, h))
+    for p, q, h in ((3, 4, 5), (5, 12, 13), (15, 8, 17), (-20, 21, 29), (7, -24, 25))
+)
+
+
+def _sides(
+    statement: Statement,
+    layer: int,
+    weights: Sequence[sympy.Matrix],
+    readout: sympy.Matrix,
+    source: sympy.Matrix,
+) -> tuple[sympy.Expr, sympy.Expr]:
+    f = composed_overlap(readout, weights, source)
+    forward, backward = _vectors(weights, readout, source)
+    if statement == "interface":
+        return backward[layer - 1].dot(forward[layer]), f
+    if statement == "flow":
+        t = sympy.Symbol("t")
+        moved = [w + t * g for w, g in zip(weights, _gradients(weights, readout, source), strict=True)]
+        return composed_overlap(readout, moved, source).diff(t).subs(t, 0), _total(weights, readout, source)
+    gradient = _gradients(weights, readout, source)[layer - 1]
+    if statement == "homogeneity":
+        return f, _inner(weights[layer - 1], gradient)
+    norms = (vector.dot(vector) for vector in (backward[layer - 1], forward[layer - 1]))
+    return _inner(gradient, gradient), sympy.Mul(*norms)
+
+
+def _vectors(
+    weights: Sequence[sympy.Matrix], readout: sympy.Matrix, source: sympy.Matrix
+) -> tuple[list[sympy.Matrix], list[sympy.Matrix]]:
+    """Forward vectors B_1..B_r and backward vectors A_1..A_r."""
+    forward, backward = [source], [readout]
+    for weight in weights[:-1]:
+        forward.append(weight * forward[-1])
+    for weight in reversed(weights[1:]):
+        backward.append(weight.T * backward[-1])
+    return forward, backward[::-1]
+
+
+def _gradients(weights: Sequence[sympy.Matrix], readout: sympy.Matrix, source: sympy.Matrix) -> list[sympy.Matrix]:
+    """df/dW_l for every layer, entry by entry, by differentiation of the composed product."""
+    gradients = []
+    for position, weight in enumerate(weights):
+        free = _matrix("free", *weight.shape)
+        f = composed_overlap(readout, [*weights[:position], free, *weights[position + 1 :]], source)
+        point = dict(zip(free, weight, strict=True))
+        gradients.append(free.applyfunc(lambda entry, f=f, point=point: f.diff(entry).xreplace(point)))
+    return gradients
+
+
+def _total(weights: Sequence[sympy.Matrix], readout: sympy.Matrix, source: sympy.Matrix) -> sympy.Expr:
+    return sympy.Add(*(_inner(gradient, gradient) for gradient in _gradients(weights, readout, source)))
+
+
+def _inner(left: sympy.Matrix, right: sympy.Matrix) -> sympy.Expr:
+    return sympy.Add(*left.multiply_elementwise(right))
+
+
+def _matrix(name: str, rows: int, columns: int) -> sympy.Matrix:
+    entries = [sympy.Symbol(f"{name}[{i},{j}]") for i in range(rows) for j in range(columns)]
+    return sympy.Matrix(rows, columns, entries)
