@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numeric.activation_view import scalar_view as scalar_view
     from numeric.activations import Activation as Activation
     from numeric.activations import activation as activation
     from numeric.activations import activation_from_tree as activation_from_tree
@@ -182,6 +183,7 @@ _PUBLIC: dict[str, str] = {
     "rank_one_fraction": "alignment",
     "real_population": "data",
     "scalar_activation": "scalar_activations",
+    "scalar_view": "activation_view",
     "single_mode_population": "data",
     "student_half_width": "equivalence",
     "symmetric_projection": "alignment",

@@ -1,0 +1,277 @@
+"""The loop of an adaptive flow: live members step together, finished ones leave, ends inside a step are located."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from numeric.ensemble import Ensemble
+from numeric.events import Status
+from numeric.monitor import _ROOT_ITERATIONS, Bracket
+from numeric.recorder import Recorder
+from numeric.stepper import Field, Segment, Stepper, power
+
+_SAFETY = 0.9
+_SHRINK, _GROW = 0.2, 5.0
+_LIVE, _CROSSED, _UNTIL, _NOT_FINITE, _UNDERFLOW, _SPENT, _AT_ONCE = range(7)
+_STATUS = {
+    _CROSSED: Status.ESCAPED,
+    _UNTIL: Status.UNTIL_REACHED,
+    _NOT_FINITE: Status.NOT_FINITE,
+    _UNDERFLOW: Status.STEP_UNDERFLOW,
+    _SPENT: Status.BUDGET_SPENT,
+    _AT_ONCE: Status.ESCAPED,
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """until: the end in time (inf for none).  budget: gradients per member.  poll: steps between compactions.
+
+    stop: whether an escape ends a member's flow.  rtol: sets how exactly an end is located.
+    """
+
+    until: float
+    budget: int
+    poll: int
+    stop: bool
+    rtol: float
+
+
+@dataclass
+class Outcome:
+    """What is known about all M members, filled as they finish."""
+
+    state: Tensor
+    escape: Tensor
+    status: list[Status]
+    counts: Tensor  # evaluations, steps, rejected: (3, M)
+    pending: list[tuple[Tensor, Segment, Tensor, int]] = field(default_factory=list)
+
+
+@dataclass
+class Batch:
+    """The live members: ids, state, step h, field there, initial monitor, whether the rule is armed, how each ended."""
+
+    ids: Tensor
+    state: Tensor
+    h: Tensor
+    field: Field
+    initial: Tensor
+    armed: Tensor
+    ended: Tensor
+
+    def rows(self, index: Tensor) -> Batch:
+        """The members at positions `index` of the batch."""
+        parts = (self.initial[index], self.armed[index], self.ended[index])
+        return Batch(self.ids[index], self.state[index], self.h[index], self.field.rows(index), *parts)
+
+    def end(self, which: Tensor, code: int) -> None:
+        """Mark live members as ended."""
+        which = which & (self.ended == _LIVE)
+        self.ended = torch.where(which, torch.full_like(self.ended, code), self.ended)
+
+
+def integrate(
+    ensemble: Ensemble, state: Tensor, stepper: Stepper, limits: Limits, growth: bool, recorder: Recorder | None
+) -> Outcome:
+    """Run all members of `state` (M, stride) to their ends.  Raises ValueError for a layer that is exactly zero."""
+    members = state.shape[0]
+    outcome = Outcome(
+        state.clone(),
+        torch.full((members,), math.nan, dtype=torch.float64, device=state.device),
+        [Status.BUDGET_SPENT] * members,
+        torch.zeros(3, members, dtype=torch.int64, device=state.device),
+    )
+    batch = _start(ensemble, state, stepper, limits, growth, outcome)
+    if recorder is not None:
+        recorder.start(ensemble, state, batch.field)
+    live = ensemble
+    steps = 0
+    while batch.ids.numel():
+        if steps % limits.poll == 0 and bool((batch.ended != _LIVE).any()):
+            batch = _compact(batch, stepper, outcome)
+            live = ensemble.select(batch.ids)
+            continue
+        _advance(live, batch, stepper, limits, growth, outcome, recorder)
+        steps += 1
+    _resolve(ensemble, stepper, limits, outcome)
+    return outcome
+
+
+def _start(
+    ensemble: Ensemble, state: Tensor, stepper: Stepper, limits: Limits, growth: bool, outcome: Outcome
+) -> Batch:
+    members = state.shape[0]
+    first = stepper.field(ensemble, state, stepper.stages(members)[0])
+    zero = (first.norms == 0).any(0)
+    if bool(zero.any()):
+        layer = int(zero.to(torch.int64).argmax()) + 1
+        raise ValueError(
+            f"layer {layer} is exactly zero (or its norm underflows) in a member: give it a positive scale"
+        )
+    outcome.counts[0] += 1
+    h = torch.full_like(first.rates, 0.5 * limits.rtol ** (1.0 / (stepper.pair.error_order + 1)))
+    batch = Batch(
+        torch.arange(members, device=state.device),
+        state.clone(),
+        h if growth else h / first.rates,
+        first,
+        first.monitor,
+        torch.full((members,), stepper.monitor.rule is not None, device=state.device),
+        torch.zeros(members, dtype=torch.int64, device=state.device),
+    )
+    batch.end(~(first.rates.isfinite() & (first.rates > 0) & first.losses.isfinite()), _NOT_FINITE)
+    if stepper.monitor.rule is not None:
+        met = (batch.ended == _LIVE) & (stepper.monitor.gap(first.monitor, first.monitor) <= 0)
+        outcome.escape[met] = 0.0
+        batch.armed &= ~met
+        if limits.stop:
+            batch.end(met, _AT_ONCE)
+    return batch
+
+
+def _advance(
+    ensemble: Ensemble,
+    batch: Batch,
+    stepper: Stepper,
+    limits: Limits,
+    growth: bool,
+    outcome: Outcome,
+    recorder: Recorder | None,
+) -> None:
+    """One trial step of the whole batch.  Decisions stay on the device unless something is recorded."""
+    old, h = batch.field, batch.h
+    new, fresh = stepper.step(ensemble, batch.state, h)
+    time = new[:, ensemble.layout.parameters]
+    error = stepper.error(h, old.norms, fresh.norms, time)
+    good = error.isfinite() & fresh.losses.isfinite() & fresh.rates.isfinite() & (fresh.rates > 0)
+    live = batch.ended == _LIVE
+    accept = good & (error <= 1.0) & live
+    cost = torch.stack([live * (stepper.pair.stages - 1), live, live & ~accept]).to(torch.int64)
+    outcome.counts.index_add_(1, batch.ids, cost)
+    if recorder is not None:
+        recorder.step(ensemble, stepper, batch.ids, accept, batch.state, new, h)
+    if stepper.monitor.rule is not None:
+        crossed = accept & batch.armed & (stepper.monitor.gap(fresh.monitor, batch.initial) <= 0)
+        if limits.stop:
+            batch.end(crossed, _CROSSED)
+        elif bool(crossed.any()):
+            rows = crossed.nonzero()[:, 0]
+            outcome.pending.append(
+                (batch.ids[rows], stepper.record(rows, batch.state, h), batch.initial[rows], _CROSSED)
+            )
+            batch.armed &= ~crossed
+    batch.end(accept & (time >= limits.until), _UNTIL)
+    move = accept & (batch.ended == _LIVE)
+    # A member that has ended keeps its state, step and first stage: its next trial step is the same step again, so the
+    # stages of its last step are still there when it is taken out.
+    first, last = stepper.stages(move.shape[0])[0], stepper.stages(move.shape[0])[-1]
+    torch.where(move[:, None], new, batch.state, out=batch.state)
+    torch.where(move[:, None], last, first, out=first)
+    batch.field = old.where(move, fresh)
+    _control(batch, stepper, limits, growth, outcome, move, good, error, old, fresh)
+
+
+def _control(
+    batch: Batch,
+    stepper: Stepper,
+    limits: Limits,
+    growth: bool,
+    outcome: Outcome,
+    move: Tensor,
+    good: Tensor,
+    error: Tensor,
+    old: Field,
+    fresh: Field,
+) -> None:
+    """Choose the next steps, and end members whose step or budget is exhausted."""
+    safe = torch.where(good, error, torch.ones_like(error)).clamp(min=1e-12)
+    factor = (_SAFETY * power(safe, -1.0 / (stepper.pair.error_order + 1))).clamp(_SHRINK, _GROW)
+    factor = torch.where(good, factor, torch.full_like(factor, _SHRINK))
+    factor = torch.where(move, factor, factor.clamp(max=1.0))
+    if not growth:
+        # The time to blow-up shrinks like 1/rho: anticipate it instead of waiting for a rejection.
+        factor = torch.where(move, factor * (old.rates / fresh.rates).clamp(max=1.0), factor)
+    live = batch.ended == _LIVE
+    batch.h = torch.where(live, batch.h * factor, batch.h)
+    tiny = 64.0 * torch.finfo(batch.h.dtype).eps
+    travel = batch.h if growth else batch.h * batch.field.rates
+    advance = travel / batch.field.rates  # the step in time
+    passed = batch.state[:, stepper.time_column]
+    stalled = (travel < tiny) & ((advance <= tiny * passed) | (travel < tiny**2))
+    batch.end(stalled & ~good, _NOT_FINITE)
+    batch.end(stalled, _UNDERFLOW)
+    batch.end(outcome.counts[0][batch.ids] >= limits.budget, _SPENT)
+
+
+def _compact(batch: Batch, stepper: Stepper, outcome: Outcome) -> Batch:
+    """Take ended members out; keep the last step of those whose end lies inside it."""
+    for code in torch.unique(batch.ended[batch.ended != _LIVE]).tolist():
+        rows = (batch.ended == code).nonzero()[:, 0]
+        ids = batch.ids[rows]
+        for member in ids.tolist():
+            outcome.status[member] = _STATUS[code]
+        if code in (_CROSSED, _UNTIL):
+            outcome.pending.append((ids, stepper.record(rows, batch.state, batch.h), batch.initial[rows], code))
+        else:
+            outcome.state[ids] = batch.state[rows]
+    keep = (batch.ended == _LIVE).nonzero()[:, 0]
+    first = stepper.stages(batch.ids.numel())[0][keep]
+    stepper.stages(keep.numel())[0].copy_(first)
+    return batch.rows(keep)
+
+
+def _resolve(ensemble: Ensemble, stepper: Stepper, limits: Limits, outcome: Outcome) -> None:
+    """Locate the ends that lie inside a step, all members of one kind together."""
+    for code in (_CROSSED, _UNTIL):
+        parts = [part for part in outcome.pending if part[3] == code]
+        if not parts:
+            continue
+        ids = torch.cat([part[0] for part in parts])
+        segment = Segment(
+            torch.cat([part[1].start for part in parts]),
+            torch.cat([part[1].stages for part in parts], dim=1),
+            torch.cat([part[1].h for part in parts]),
+        )
+        members = ensemble.select(ids)
+        segment = stepper.complete(members, segment)
+        outcome.counts[0][ids] += len(stepper.pair.extra)
+        end = torch.full_like(segment.h, limits.until)
+        if code == _UNTIL:
+            outcome.state[ids] = stepper.at(segment, stepper.theta_of(segment, end))
+            continue
+        theta = _root(members, stepper, segment, torch.cat([part[2] for part in parts]), limits.rtol)
+        times = stepper.time_at(segment, theta)
+        late = times > limits.until
+        if bool(late.any()):
+            theta = torch.where(late, stepper.theta_of(segment, end), theta)
+        outcome.escape[ids] = torch.where(late, torch.full_like(times, math.nan), times).to(torch.float64)
+        if limits.stop:
+            outcome.state[ids] = stepper.at(segment, theta)
+            for member in ids[late].tolist():
+                outcome.status[member] = Status.UNTIL_REACHED
+
+
+def _root(ensemble: Ensemble, stepper: Stepper, segment: Segment, initial: Tensor, rtol: float) -> Tensor:
+    """The fraction theta at which the escape rule is met, to a hundredth of the tolerance in time."""
+    monitor = stepper.monitor
+
+    def gap(theta: Tensor) -> Tensor:
+        return monitor.gap(monitor.at(ensemble, stepper.at(segment, theta)), initial)
+
+    ones = torch.ones_like(segment.h)
+    bracket = Bracket(gap(0.0 * ones), gap(ones))
+    exact = 0.01 * rtol
+    for _ in range(_ROOT_ITERATIONS):
+        theta = bracket.guess()
+        previous = stepper.time_at(segment, bracket.root)
+        bracket.update(theta, gap(theta))
+        now = stepper.time_at(segment, theta)
+        narrow = stepper.time_at(segment, bracket.high) - stepper.time_at(segment, bracket.low)
+        if bracket.settle(((now - previous).abs() <= exact * now) | (narrow <= exact * now)):
+            break
+    return bracket.root
