@@ -1,0 +1,211 @@
+import json
+import math
+import sys
+
+import pytest
+from click.testing import CliRunner, Result
+
+from verify.commands import simulate
+from verify.simulation import Member, Request, activation_named, check, members
+
+TANH = ("--activation", "tanh", "--layers", "3")
+FIELDS = {"escape_time", "error_estimate", "status", "evaluations", "layer_scales", "loss", "seconds"}
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(simulate.command, arguments)
+
+
+def answer(*arguments: str, code: int = 0) -> dict:
+    result = invoke(*arguments, "--json")
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+def test_one_run_has_the_fields_of_the_contract_and_no_members() -> None:
+    data = answer(*TANH, "--eps", "0.01")
+    assert data.keys() >= FIELDS
+    assert "members" not in data
+    assert data["status"] == "escaped"
+    assert len(data["layer_scales"]) == 3
+    assert 0 < data["error_estimate"] < 1e-6 * data["escape_time"]
+    assert data["evaluations"] > 0
+
+
+def test_the_escape_time_is_that_of_the_leading_law() -> None:
+    # r = 3, ntk: K t = 1/eps + O(1), K = h/sqrt(N) with h = E[tanh'(g)]; ratio at two scales removes the O(1).
+    times = {eps: answer(*TANH, "--eps", str(eps))["escape_time"] for eps in (1e-4, 5e-5)}
+    h = 0.605705509804372  # E[1 - tanh(g)^2], by quadrature of 40 digits
+    assert (times[5e-5] - times[1e-4]) * h / 8 == pytest.approx(1e4, rel=2e-3)
+
+
+def test_a_ladder_has_members_and_the_longest_run_on_top() -> None:
+    data = answer(*TANH, "--eps", "0.1,0.05,0.02")
+    assert [member["eps"] for member in data["members"]] == [0.1, 0.05, 0.02]
+    assert all(member.keys() >= FIELDS for member in data["members"])
+    times = [member["escape_time"] for member in data["members"]]
+    assert times == sorted(times) and data["escape_time"] == times[-1]
+    assert data["evaluations"] == sum(member["evaluations"] for member in data["members"])
+
+
+def test_all_weights_agree_with_the_layer_scales() -> None:
+    same = (*TANH, "--start", "0.1,0.12,0.15", "--width", "5")
+    ode, full = answer(*same), answer(*same, "--full", "--digits", "9")
+    slack = ode["error_estimate"] + full["error_estimate"]
+    assert abs(ode["escape_time"] - full["escape_time"]) <= 5 * slack + 1e-8 * ode["escape_time"]
+    assert full["layer_scales"] == pytest.approx(ode["layer_scales"], rel=1e-6)
+    assert full["loss"] == pytest.approx(ode["loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("full", [(), ("--full",)])
+def test_without_a_rule_the_state_at_the_time_is_reported(full: tuple[str, ...]) -> None:
+    data = answer(*TANH, "--start", "0.1,0.2,0.3", "--width", "4", "--until", "3", "--escape", "none", *full)
+    assert data["status"] == "until-reached" and data["escape_time"] is None and data["end_time"] == 3
+    again = answer(*TANH, "--start", "0.1,0.2,0.3", "--width", "4", "--until", "3", "--escape", "loss:0.001", *full)
+    assert again["status"] == "until-reached"
+    assert again["layer_scales"] == pytest.approx(data["layer_scales"], rel=1e-6)
+
+
+def test_a_run_that_never_escapes_exits_with_4_and_says_why() -> None:
+    saddle = (*TANH, "--start", "0,0,0")  # the exact saddle: nothing ever moves
+    data = answer(*saddle, code=4)
+    assert data["status"] == "budget-spent"
+    assert data["escape_time"] is None and data["error_estimate"] is None
+    shown = invoke(*saddle)
+    assert shown.exit_code == 4
+    assert "budget-spent: " in shown.stdout
+
+
+def test_he_seeds_are_paired_across_eps() -> None:
+    base = (*TANH, "--init", "he", "--full", "--width", "6", "--inputs", "3", "--samples", "16", "--digits", "6")
+    ladder = answer(*base, "--eps", "0.2,0.1", "--seeds", "2", "--small", "1,2,3")
+    assert [(m["eps"], m["seed"]) for m in ladder["members"]] == [(0.2, 0), (0.2, 1), (0.1, 0), (0.1, 1)]
+    alone = answer(*base, "--eps", "0.1", "--seed", "1")
+    assert alone["escape_time"] == ladder["members"][3]["escape_time"]
+
+
+def test_a_typed_activation_is_the_catalogues() -> None:
+    typed = answer("--activation", "z/(1 + exp(-z))", "--layers", "3", "--eps", "0.05")
+    named = answer("--activation", "silu", "--layers", "3", "--eps", "0.05")
+    assert typed["escape_time"] == pytest.approx(named["escape_time"], rel=1e-8)
+
+
+def test_the_table_names_conventions_and_the_call_of_the_theory() -> None:
+    shown = invoke("--activation", "z + z**2/3", "--layers", "3", "--eps", "0.05", "--small", "1,3").stdout
+    for part in ("L = 3", "ntk", "1/2 E (yhat - y)^2", "loss:0.5", "escape time", "escaped"):
+        assert part in shown
+    call = "saddle-escape predict --activation 'z + z**2/3' --layers 3 --small 1,3 --eps 0.05 --width 64"
+    assert call in shown
+
+
+def test_digits_follow_the_error() -> None:
+    assert simulate._with_error(1234.56789, 0.01) == "1234.57"
+    assert simulate._with_error(1234.56789, 1e4) == "1e+03"
+    assert simulate._with_error(None, None) == "-"
+    assert simulate._with_error(0.1, 0.0) == "0.1"
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (("--activation", "tahn", "--layers", "3", "--eps", "0.1"), "did you mean 'tanh'"),
+        (("--activation", "z +", "--layers", "3", "--eps", "0.1"), ""),
+        (("--activation", "__import__('os')", "--layers", "3", "--eps", "0.1"), ""),
+        (TANH, "either --eps or --start"),
+        ((*TANH, "--eps", "0.1", "--start", "1,1,1"), "either --eps or --start"),
+        ((*TANH, "--eps", "0"), "the saddle itself"),
+        ((*TANH, "--eps", "-0.1"), "positive and finite"),
+        ((*TANH, "--eps", "nan"), "positive and finite"),
+        ((*TANH, "--eps", "a"), "numbers separated by commas"),
+        ((*TANH, "--start", "1,1"), "needs 3 scales"),
+        ((*TANH, "--start", "1,1,inf"), "finite"),
+        ((*TANH, "--eps", "0.1", "--small", "4"), "layers from 1 to 3"),
+        ((*TANH, "--eps", "0.1", "--small", "x"), "layers such as"),
+        ((*TANH, "--eps", "0.1", "--scales", "1,2"), "one per layer"),
+        ((*TANH, "--eps", "0.1", "--until", "-1"), "positive time"),
+        ((*TANH, "--eps", "0.1", "--escape", "none"), "add --until"),
+        ((*TANH, "--eps", "0.1", "--escape", "lost:1"), "escape rule"),
+        ((*TANH, "--eps", "0.1", "--escape", "scale:0.5@7"), "layer 7"),
+        ((*TANH, "--eps", "0.1", "--digits", "30"), "30"),
+        ((*TANH, "--eps", "0.1", "--init", "he"), "add --full"),
+        ((*TANH, "--eps", "0.1", "--seeds", "3"), "--init he"),
+        ((*TANH, "--eps", "0.1", "--device", "cuda"), "CPU"),
+        ((*TANH, "--eps", "0.1", "--full", "--device", "nothing"), "not available"),
+        ((*TANH, "--eps", "0.1", "--full", "--width", "1000000"), "too large"),
+        (("--activation", "tanh", "--layers", "1", "--eps", "0.1"), "at least 2 layers"),
+        ((*TANH, "--eps", "0.1", "--width", "0"), "width 1"),
+        ((*TANH, "--eps", "0.1", "--teacher", "nobody"), "nobody"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    result = invoke(*arguments)
+    # verify.cli.main turns a ValueError into one line and exit code 2; click's own errors have that code already.
+    said = str(result.exception) if isinstance(result.exception, ValueError) else result.output
+    assert isinstance(result.exception, ValueError) or result.exit_code == 2
+    assert sentence in said
+    if isinstance(result.exception, ValueError):
+        assert "\n" not in said
+
+
+def test_ctrl_c_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    finished = Member(0.1, None, 2.0, 1e-9, "escaped", "", 10, (1.0, 1.0, 1.0), 0.1, 2.0, 0.0)
+
+    def interrupted(_: Request):
+        yield (finished,)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulate, "members", interrupted)
+    result = invoke(*TANH, "--eps", "0.1,0.05", "--json")
+    assert result.exit_code == 130
+    data = json.loads(result.stdout)
+    assert [member["escape_time"] for member in data["members"]] == [2.0] and data["complete"] is False
+    assert "interrupted after 1 of 2 members" in result.stderr
+
+
+def test_numbers_that_json_lacks_are_strings() -> None:
+    lost = Member(0.1, None, None, None, "not-finite", "why", 10, (math.nan, math.inf), -math.inf, 1.0, 0.0)
+    data = simulate.as_data(Request("tanh", 2, epsilons=(0.1,)), [lost], 0.0)
+    assert data["layer_scales"] == ["NaN", "Infinity"] and data["loss"] == "-Infinity"
+    json.dumps(data, allow_nan=False)
+
+
+def test_a_plot_needs_matplotlib_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # type: ignore[arg-type]
+    result = invoke(*TANH, "--eps", "0.1", "--plot", "figure.png")
+    assert isinstance(result.exception, ValueError)
+    assert "pip install matplotlib" in str(result.exception)
+
+
+@pytest.mark.parametrize("full", [(), ("--full", "--width", "4")])
+def test_a_plot_is_written(tmp_path, full) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is optional")
+    file = tmp_path / "figure.png"
+    result = invoke(*TANH, "--eps", "0.3,0.2", "--plot", str(file), *full)
+    assert result.exit_code == 0, result.output
+    assert file.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name, sentence", [("figure.txt", ".png"), ("nowhere/figure.png", "does not exist")])
+def test_a_plot_that_cannot_be_written_is_refused_before_the_run(tmp_path, monkeypatch, name, sentence) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", sys)  # present, whatever it is
+    result = invoke(*TANH, "--eps", "0.1", "--plot", str(tmp_path / name))
+    assert isinstance(result.exception, ValueError) and sentence in str(result.exception)
+
+
+def test_help_loads_neither_torch_nor_sympy() -> None:
+    import subprocess
+
+    code = (
+        "import sys\nfrom verify.commands.simulate import command\n"
+        "assert not {'torch', 'sympy', 'numeric'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_check_and_members_refuse_the_same() -> None:
+    bad = Request("tanh", 3)
+    with pytest.raises(ValueError):
+        check(bad)
+    with pytest.raises(ValueError):
+        list(members(bad))
+    assert activation_named("tanh").label == "tanh"
