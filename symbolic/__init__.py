@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from symbolic.closure_certificates import prouhet_certificate as prouhet_certificate
     from symbolic.closure_certificates import prouhet_tarry_escott as prouhet_tarry_escott
     from symbolic.closure_certificates import width_certificate as width_certificate
+    from symbolic.correction import EscapeExpansion as EscapeExpansion
+    from symbolic.correction import ExpansionTerm as ExpansionTerm
+    from symbolic.correction import Origin as Origin
+    from symbolic.correction import collapse_deviation as collapse_deviation
+    from symbolic.correction import escape_expansion as escape_expansion
     from symbolic.dimension_free import imbalance_identity_any_width as imbalance_identity_any_width
     from symbolic.escape import EscapeLaw as EscapeLaw
     from symbolic.escape import Regime as Regime
@@ -67,6 +72,9 @@ if TYPE_CHECKING:
     from symbolic.moments import hermite as hermite
     from symbolic.moments import moment as moment
     from symbolic.polynomial_form import IdentitySides as IdentitySides
+    from symbolic.prediction import EscapePrediction as EscapePrediction
+    from symbolic.prediction import PredictedTerm as PredictedTerm
+    from symbolic.prediction import predict_escape as predict_escape
     from symbolic.prefactors import prefactor as prefactor
     from symbolic.prefactors import prefactor_as_printed as prefactor_as_printed
     from symbolic.rate import EffectiveRate as EffectiveRate
@@ -160,6 +168,14 @@ _PUBLIC = {
     "equality_case": "theorem_a",
     "overlap_identity": "theorem_a",
     "theorem_a_instance": "theorem_a",
+    "EscapePrediction": "prediction",
+    "PredictedTerm": "prediction",
+    "predict_escape": "prediction",
+    "EscapeExpansion": "correction",
+    "ExpansionTerm": "correction",
+    "Origin": "correction",
+    "collapse_deviation": "correction",
+    "escape_expansion": "correction",
 }
 
 

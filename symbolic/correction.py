@@ -5,6 +5,7 @@ K_eff t = sum of coefficient * eps^power * log(1/eps)^log_power + constant, for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -74,7 +75,8 @@ def escape_expansion(
     net = make_bottleneck(depth, small)
     order = max(len(net.small) - 2, 0)
     constants = symbolic_constants(net, symbolic_gains(depth) if gains is None else gains, order, first_power)
-    expansion = expansion_terms(net, constants, first_power)
+    powers = () if first_power is None else range(first_power, len(net.small) + 2)
+    expansion = expansion_terms(net, constants, powers)
     terms = tuple(
         ExpansionTerm(
             None if t.coefficient is None else constants.expression(t.coefficient), t.eps_power, t.log_power, t.origin
@@ -84,8 +86,11 @@ def escape_expansion(
     return EscapeExpansion(net, terms, expansion.remainder_power)
 
 
-def expansion_terms(net: Bottleneck, constants: Constants, first_power: int | None) -> EscapeExpansion:
-    """The same in the ring of `constants`: the expansion is done with and without each mechanism and subtracted."""
+def expansion_terms(net: Bottleneck, constants: Constants, powers: Sequence[int]) -> EscapeExpansion:
+    """The same in the ring of `constants`: the expansion is done with and without each mechanism and subtracted.
+
+    powers: the k in 2 ... r + 1 with a_k != 0, the order q first; empty for class A.
+    """
     linear, frozen = _Linear(constants), _Frozen(constants)
     leading = escape_coefficients(net, _Linear(frozen))
     curved = escape_coefficients(net, frozen)
@@ -93,7 +98,7 @@ def expansion_terms(net: Bottleneck, constants: Constants, first_power: int | No
     total = escape_coefficients(net, constants) if net.moving else curved
     terms = [ExpansionTerm(value, *key, Origin.LEADING) for key, value in leading.items()]
     # Relative order Y^{q-1} of the activation times Y^2 of the drift; below it the two cannot meet.
-    can_mix, mixed_order = bool(net.moving) and first_power is not None, (first_power or 0) + 1
+    can_mix, mixed_order = bool(net.moving and powers), min(powers, default=0) + 1
     for key, value in total.items():
         if key in leading:
             continue
@@ -107,7 +112,7 @@ def expansion_terms(net: Bottleneck, constants: Constants, first_power: int | No
             terms.append(ExpansionTerm(rest, *key, Origin.INTERPLAY))
     terms.append(ExpansionTerm(None, 0, 0, Origin.ESCAPE_RULE))
     terms.sort(key=lambda t: (t.eps_power, -t.log_power))
-    return EscapeExpansion(net, tuple(terms), _remainder(net, first_power))
+    return EscapeExpansion(net, tuple(terms), _remainder(net, powers))
 
 
 def collapse_deviation(depth: int, first_power: int) -> sp.Expr:
@@ -122,10 +127,10 @@ def collapse_deviation(depth: int, first_power: int) -> sp.Expr:
     return sp.Abs((depth - 2) * expansion.coefficient(first_power + 1 - depth))
 
 
-def _remainder(net: Bottleneck, first_power: int | None) -> int:
-    """First omitted power of eps: orders are sums of k - 1 >= q - 1 (activation), 2 (drift) and r (self term)."""
+def _remainder(net: Bottleneck, powers: Sequence[int]) -> int:
+    """First omitted power of eps: orders are sums of k - 1 (activation), 2 (drift) and r (self term)."""
     r = len(net.small)
-    steps = {r} if first_power is None else {r, *range(first_power - 1, r + 1)}
+    steps = {r, *(k - 1 for k in powers)}
     if net.moving:
         steps.add(2)
     reached = {0}

@@ -49,13 +49,35 @@ def escape_coefficients(net: Bottleneck, constants: Constants) -> dict[tuple[int
     r = len(net.small)
     if r == 1:
         return {(1, 0): constants.rational(Fraction(-1))}
-    order = r - 2
-    clock = _clock(net, constants, order)
+    shares = [
+        (*_lower_limit(n, p, j, r), value)
+        for (n, p, j), value in _clock(net, constants, r - 2).terms.items()
+        if n < r - 2 or p == n  # the rest is a finite part of the constant
+    ]
+    return _collected(constants, shares)
+
+
+def threshold_coefficients(net: Bottleneck, constants: Constants) -> dict[tuple[int, int], Coefficient]:
+    """{(power of theta, power of log theta): coefficient} of the constant, when escape means Y = theta << 1.
+
+    What is left out is O(theta) or smaller: the orders Y^{r-1} and beyond of the same expansion.
+    """
+    r = len(net.small)
+    if r == 1:
+        return {(1, 0): constants.rational(Fraction(1))}
+    shares = [
+        (*_constant_part(n, p, j, r), value)
+        for (n, p, j), value in _clock(net, constants, r - 2).terms.items()
+        if n == p or n == r - 2
+    ]
+    return _collected(constants, shares)
+
+
+def _collected(
+    constants: Constants, shares: list[tuple[tuple[int, int], Fraction, Coefficient]]
+) -> dict[tuple[int, int], Coefficient]:
     result: dict[tuple[int, int], Coefficient] = {}
-    for (n, p, j), value in clock.terms.items():
-        if n == order and p < order:
-            continue  # a finite part of the constant
-        key, share = _integral(n, p, j, r)
+    for key, share, value in shares:
         term = constants.rational(share) * value
         result[key] = result[key] + term if key in result else term
     return {key: value for key, value in sorted(result.items()) if not is_zero(value)}
@@ -97,8 +119,8 @@ def _mean_rate(overlap: Overlap, speeds: Scales) -> ScaleSeries:
     """B - 1."""
     total = zero(overlap.order, overlap.constants.rational)
     for layer in overlap.net.small:
-        total = total + speeds[layer]
-    return total.scaled(Fraction(1, len(overlap.net.small))) + -one(overlap.order, overlap.constants.rational)
+        total = total + (speeds[layer] + -one(overlap.order, overlap.constants.rational))
+    return total.scaled(Fraction(1, len(overlap.net.small)))
 
 
 def _speeds(overlap: Overlap, deltas: Scales, etas: Scales) -> Scales:
@@ -159,9 +181,19 @@ def _power(series: ScaleSeries, times: int) -> ScaleSeries:
     return result
 
 
-def _integral(n: int, p: int, j: int, r: int) -> tuple[tuple[int, int], Fraction]:
-    """int_1^{theta/eps} eps^{2-r+n} w^{1-r+p} (log w)^j dw, constant left out: ((eps power, log power), factor)."""
+def _lower_limit(n: int, p: int, j: int, r: int) -> tuple[tuple[int, int], Fraction]:
+    """Part of int_1^{theta/eps} eps^{2-r+n} w^{1-r+p} (log w)^j dw from w = 1: ((eps power, log power), factor)."""
     gap = r - 2 - p
     if gap == 0:
         return (2 - r + n, j + 1), Fraction(1, j + 1)
     return (2 - r + n, 0), Fraction(factorial(j), gap ** (j + 1))
+
+
+def _constant_part(n: int, p: int, j: int, r: int) -> tuple[tuple[int, int], Fraction]:
+    """Part of the same integral in the constant: ((theta power, log power), factor)."""
+    gap = r - 2 - p
+    if gap == 0:
+        return (0, j + 1), Fraction(1, j + 1)
+    if n == p:
+        return (-gap, j), Fraction(-1, gap)
+    return (0, 0), Fraction(factorial(j), gap ** (j + 1))

@@ -76,7 +76,7 @@ def named_gains(parameterisation: str, depth: int, width: int | sp.Expr) -> Redu
 
 
 def symbolic_gains(depth: int) -> ReducedGains:
-    """Gains as positive symbols b_1 ... b_L (a_k stays free for Taylor coefficients) and mobility c^2 as the symbol c2."""
+    """Gains as positive symbols b_1 ... b_L (a_k is left to the Taylor coefficients), mobility c^2 as the symbol c2."""
     a = tuple(sp.Symbol(f"b_{i}", positive=True) for i in range(1, check_depth(depth) + 1))
     return ReducedGains(a, sp.Symbol("c2", positive=True))
 
