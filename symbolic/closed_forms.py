@@ -16,7 +16,7 @@ from functools import reduce
 import sympy
 from flint import fmpq
 
-from symbolic import exact, trees
+from symbolic import exact, exact_functions, trees
 from symbolic.exact import PI, Exact, number
 from symbolic.gaussian_terms import HALF, ONE, NoClosedForm, Term, integral
 from symbolic.pieces import IDENTITY, Interval, resolve
@@ -78,7 +78,7 @@ class _Expander:
         return (Term(number(fmpq(tree[1], tree[2]))),)
 
     def _constant(self, tree: Tree) -> Terms:
-        return (Term(PI if tree[1] == "pi" else exact.exponential(ONE)),)
+        return (Term(PI if tree[1] == "pi" else exact_functions.exponential(ONE)),)
 
     def _add(self, tree: Tree) -> Terms:
         return tuple(term for part in tree[1:] for term in self.expand(part))
@@ -184,7 +184,7 @@ def _exponential(argument: Terms) -> Terms:
     polynomial = _polynomial(argument)
     if polynomial is None or max(polynomial, default=0) > 2:
         raise NoClosedForm
-    constant = exact.exponential(polynomial.get(0, number(0)))
+    constant = exact_functions.exponential(polynomial.get(0, number(0)))
     return (Term(constant, 0, polynomial.get(1, number(0)), polynomial.get(2, number(0))),)
 
 
@@ -208,8 +208,8 @@ def _hyperbolic(sign: int) -> Callable[[Terms], Terms]:
 def _sine(argument: Terms) -> Terms:
     slope, offset = _affine(argument)
     parts = (
-        Term(exact.cosine(offset), special=("sin", (slope,))),
-        Term(exact.odd_function("sin", offset), special=("cos", (slope,))),
+        Term(exact_functions.cosine(offset), special=("sin", (slope,))),
+        Term(exact_functions.odd_function("sin", offset), special=("cos", (slope,))),
     )
     return tuple(term for term in parts if term.coefficient.terms)
 
@@ -217,8 +217,8 @@ def _sine(argument: Terms) -> Terms:
 def _cosine(argument: Terms) -> Terms:
     slope, offset = _affine(argument)
     parts = (
-        Term(exact.cosine(offset), special=("cos", (slope,))),
-        Term(-exact.odd_function("sin", offset), special=("sin", (slope,))),
+        Term(exact_functions.cosine(offset), special=("cos", (slope,))),
+        Term(-exact_functions.odd_function("sin", offset), special=("sin", (slope,))),
     )
     return tuple(term for term in parts if term.coefficient.terms)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from flint import fmpq
 
-from symbolic import exact
+from symbolic import exact, exact_functions
 from symbolic.exact import PI, Exact
 from symbolic.power_series import (
     PowerSeries,
@@ -56,7 +56,7 @@ def exp(series: PowerSeries) -> PowerSeries:
     """exp of the series."""
     constant, rest = split(series)
     grown = compose(from_rationals(_exp_coefficients(rest.length)), rest)
-    return grown.times(exact.exponential(constant)) if constant.terms else grown
+    return grown.times(exact_functions.exponential(constant)) if constant.terms else grown
 
 
 def log(series: PowerSeries) -> PowerSeries:
@@ -64,7 +64,7 @@ def log(series: PowerSeries) -> PowerSeries:
     constant, rest = split(series)
     if not constant.terms:
         raise ValueError("log at 0")
-    value = exact.logarithm(constant)
+    value = exact_functions.logarithm(constant)
     outer = from_rationals([fmpq(0)] + [fmpq((-1) ** (k + 1), k) for k in range(1, rest.length)])
     scaled = rest if constant == exact.number(1) else rest.times(exact.power(constant, fmpq(-1)))
     return compose(outer, scaled) + constant_series(value, rest.length)
@@ -85,7 +85,7 @@ def sin(series: PowerSeries) -> PowerSeries:
     constant, odd, even = _sine_and_cosine(series, -1)
     if not constant.terms:
         return odd
-    return even.times(exact.odd_function("sin", constant)) + odd.times(exact.cosine(constant))
+    return even.times(exact_functions.odd_function("sin", constant)) + odd.times(exact_functions.cosine(constant))
 
 
 def cos(series: PowerSeries) -> PowerSeries:
@@ -93,11 +93,11 @@ def cos(series: PowerSeries) -> PowerSeries:
     constant, odd, even = _sine_and_cosine(series, -1)
     if not constant.terms:
         return even
-    return even.times(exact.cosine(constant)) - odd.times(exact.odd_function("sin", constant))
+    return even.times(exact_functions.cosine(constant)) - odd.times(exact_functions.odd_function("sin", constant))
 
 
 def _hyperbolic_pair(constant: Exact) -> tuple[Exact, Exact]:
-    grown, decayed = exact.exponential(constant), exact.exponential(-constant)
+    grown, decayed = exact_functions.exponential(constant), exact_functions.exponential(-constant)
     return (grown - decayed).scaled(HALF), (grown + decayed).scaled(HALF)
 
 
@@ -170,7 +170,7 @@ def _by_derivative(
 
 def atan(series: PowerSeries) -> PowerSeries:
     """Arctan of the series."""
-    return _by_derivative(series, lambda c: exact.odd_function("atan", c), fmpq(-1), 1)
+    return _by_derivative(series, lambda c: exact_functions.odd_function("atan", c), fmpq(-1), 1)
 
 
 def asinh(series: PowerSeries) -> PowerSeries:
@@ -181,12 +181,12 @@ def asinh(series: PowerSeries) -> PowerSeries:
 def _asinh_value(constant: Exact) -> Exact:
     if not constant.terms:
         return Exact()
-    return exact.logarithm(constant + exact.power(constant * constant + exact.number(1), HALF))
+    return exact_functions.logarithm(constant + exact.power(constant * constant + exact.number(1), HALF))
 
 
 def asin(series: PowerSeries) -> PowerSeries:
     """Arcsin of a series with constant term inside (-1, 1)."""
-    return _by_derivative(series, lambda c: exact.odd_function("asin", c), -HALF, -1)
+    return _by_derivative(series, lambda c: exact_functions.odd_function("asin", c), -HALF, -1)
 
 
 def acos(series: PowerSeries) -> PowerSeries:
@@ -204,7 +204,7 @@ def _atanh_value(constant: Exact) -> Exact:
     if not constant.terms:
         return Exact()
     one = exact.number(1)
-    return (exact.logarithm(one + constant) - exact.logarithm(one - constant)).scaled(HALF)
+    return (exact_functions.logarithm(one + constant) - exact_functions.logarithm(one - constant)).scaled(HALF)
 
 
 def acosh(series: PowerSeries) -> PowerSeries:
@@ -219,7 +219,7 @@ def erf(series: PowerSeries) -> PowerSeries:
     length = rest.length
     shifted = from_coefficients([constant, exact.number(1), *[Exact()] * max(length - 2, 0)][:length])
     slope = exp(-(shifted * shifted)).times(exact.power(PI, -HALF).scaled(fmpq(2)))
-    return compose(_integrated(slope, exact.odd_function("erf", constant)), rest)
+    return compose(_integrated(slope, exact_functions.odd_function("erf", constant)), rest)
 
 
 FUNCTIONS: dict[str, Callable[[PowerSeries], PowerSeries]] = {

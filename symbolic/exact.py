@@ -132,10 +132,11 @@ def _combined(left: Monomial, right: Monomial) -> Exact:
     exponents: dict[Generator, Rational] = dict(left)
     for generator, exponent in right:
         exponents[generator] = exponents.get(generator, fmpq(0)) + exponent
-    return _normalised(exponents)
+    return normalised(exponents)
 
 
-def _normalised(exponents: Mapping[Generator, Rational]) -> Exact:
+def normalised(exponents: Mapping[Generator, Rational]) -> Exact:
+    """The product of named constants to rational powers, in normal form."""
     coefficient, rest, expand = fmpq(1), [], Exact({ONE: fmpq(1)})
     for generator, exponent in exponents.items():
         kept = exponent
@@ -170,7 +171,7 @@ def _reduced(monomial: Monomial) -> Exact:
             for g, e in factor:
                 exponents[g] = exponents[g] - e
             lifted = {**exponents, generator: exponent + 1}
-            return (_normalised(lifted) - _normalised(exponents).scaled(terms[ONE])).scaled(1 / terms[factor])
+            return (normalised(lifted) - normalised(exponents).scaled(terms[ONE])).scaled(1 / terms[factor])
     return Exact({monomial: fmpq(1)})
 
 
@@ -233,9 +234,8 @@ def is_zero(element: Exact) -> bool:
     """
     if not element.terms:
         return True
-    if element.rational() is not None or (len(element.terms) == 1):
-        # Named constants are non-zero by construction, so a single term never vanishes.
-        return False
+    if len(element.terms) == 1 and not any(g.kind in ("sin", "cos") for g, _ in next(iter(element.terms))):
+        return False  # the other named constants are non-zero by construction
     if not enclosure(element, ZERO_TEST_BITS[0]).contains(0):
         return False
     if not cleared(element).terms:
@@ -285,12 +285,12 @@ def _without_squared_cosines(monomial: Monomial) -> Exact:
                 lower = (*lower, (generator, exponent - 2))
             sine = Generator(f"sin({generator.argument!r})", "sin", generator.argument)
             replaced = Exact({ONE: fmpq(1), ((sine, fmpq(2)),): fmpq(-1)})
-            product = _normalised(dict(lower)) * replaced
+            product = normalised(dict(lower)) * replaced
             return total(_without_squared_cosines(m).scaled(c) for m, c in product.terms.items())
     return Exact({monomial: fmpq(1)})
 
 
-# --- powers and functions of constants --------------------------------------------------------------------------------
+# --- powers --------------------------------------------------------------------------------
 
 
 def power(base: Exact, exponent: Rational) -> Exact:
@@ -309,120 +309,30 @@ def power(base: Exact, exponent: Rational) -> Exact:
         raise ValueError(f"expected a non-negative base for the exponent {exponent}, got {base!r}")
     if len(base.terms) == 1:
         return _power_of_term(*next(iter(base.terms.items())), exponent)
-    content, primitive = _primitive(base)
+    content, primitive = primitive_part(base)
     generator = Generator(f"({primitive!r})", "sum", primitive)
-    return power(number(content), exponent) * _normalised({generator: exponent})
+    return power(number(content), exponent) * normalised({generator: exponent})
 
 
 def _power_of_term(monomial: Monomial, coefficient: Rational, exponent: Rational) -> Exact:
     exponents: dict[Generator, Rational] = {g: e * exponent for g, e in monomial}
     if exponent.q == 1:
-        return _normalised(exponents).scaled(coefficient ** int(exponent.p))
-    result = _normalised(exponents)
-    for prime, multiplicity in _factors(coefficient):
-        result = result * _normalised({Generator(f"{prime}", "prime", None, prime): multiplicity * exponent})
+        return normalised(exponents).scaled(coefficient ** int(exponent.p))
+    result = normalised(exponents)
+    for prime, multiplicity in factors(coefficient):
+        result = result * normalised({Generator(f"{prime}", "prime", None, prime): multiplicity * exponent})
     return result
 
 
-def _factors(value: Rational) -> Iterator[tuple[int, Rational]]:
+def factors(value: Rational) -> Iterator[tuple[int, Rational]]:
+    """Primes and exponents of the absolute value of a non-zero rational."""
     for prime, multiplicity in fmpz(value.p).factor():
         yield int(prime), fmpq(multiplicity)
     for prime, multiplicity in fmpz(value.q).factor():
         yield int(prime), fmpq(-multiplicity)
 
 
-def _primitive(element: Exact) -> tuple[Rational, Exact]:
+def primitive_part(element: Exact) -> tuple[Rational, Exact]:
     """``element = content * primitive`` with content > 0 and the first coefficient of primitive equal to +-1."""
     first = abs(element.sorted_terms()[0][1])
     return first, element.scaled(1 / first)
-
-
-def exponential(argument: Exact) -> Exact:
-    """exp(argument): exp(q log p) becomes a root, every other term a named constant to a rational power."""
-    result = number(1)
-    for monomial, coefficient in argument.terms.items():
-        result = result * _exponential_of_term(monomial, coefficient)
-    return result
-
-
-def _exponential_of_term(monomial: Monomial, coefficient: Rational) -> Exact:
-    if len(monomial) == 1 and monomial[0][0].kind == "log" and monomial[0][1] == 1:
-        inner = monomial[0][0].argument
-        assert inner is not None
-        return power(inner, coefficient)
-    unit = Exact({monomial: fmpq(1)})
-    return _normalised({Generator(f"exp({unit!r})", "exp", unit): coefficient})
-
-
-def logarithm(argument: Exact) -> Exact:
-    """log(argument) for a positive argument; raises ValueError otherwise."""
-    if sign(argument) <= 0:
-        raise ValueError(f"expected a positive argument of log, got {argument!r}")
-    if len(argument.terms) != 1:
-        if is_zero(argument - number(1)):
-            return Exact()
-        content, primitive = _primitive(argument)
-        return logarithm(number(content)) + _named("log", primitive)
-    monomial, coefficient = next(iter(argument.terms.items()))
-    parts = [_named("log", number(prime)).scaled(multiplicity) for prime, multiplicity in _factors(coefficient)]
-    for generator, exponent in monomial:
-        parts.append(_logarithm_of_generator(generator).scaled(exponent))
-    return total(parts)
-
-
-def _logarithm_of_generator(generator: Generator) -> Exact:
-    if generator.kind == "exp":
-        assert generator.argument is not None
-        return generator.argument
-    if generator.kind == "prime":
-        return _named("log", number(generator.prime))
-    if generator.kind == "sum":
-        assert generator.argument is not None
-        return _named("log", generator.argument)
-    value = Exact({((generator, fmpq(1)),): fmpq(1)})
-    # A negative named constant can only stand in an even power here, because the whole argument is positive.
-    return _named("log", value if sign(value) > 0 else -value)
-
-
-def _named(kind: str, argument: Exact) -> Exact:
-    return Exact({((Generator(f"{kind}({argument!r})", kind, argument), fmpq(1)),): fmpq(1)})
-
-
-def odd_function(kind: str, argument: Exact) -> Exact:
-    """sin, atan, asin or erf of an element; odd, and non-zero off 0 (sin: off the multiples of pi)."""
-    if is_zero(argument):
-        return Exact()
-    special = _special_value(kind, argument)
-    if special is not None:
-        return special
-    return _named(kind, argument) if sign(argument) > 0 else -_named(kind, -argument)
-
-
-def cosine(argument: Exact) -> Exact:
-    """cos of an element."""
-    if is_zero(argument):
-        return number(1)
-    turn = _multiple_of_pi(argument)
-    if turn is not None and (2 * turn).q == 1:
-        return odd_function("sin", argument + PI.scaled(fmpq(1, 2)))
-    return _named("cos", argument if sign(argument) > 0 else -argument)
-
-
-def _multiple_of_pi(argument: Exact) -> Rational | None:
-    if len(argument.terms) == 1 and ((PI_GENERATOR, fmpq(1)),) in argument.terms:
-        return argument.terms[((PI_GENERATOR, fmpq(1)),)]
-    return None
-
-
-def _special_value(kind: str, argument: Exact) -> Exact | None:
-    turn = _multiple_of_pi(argument)
-    if kind == "sin" and turn is not None and (2 * turn).q == 1:
-        return number((0, 1, 0, -1)[int((2 * turn).p) % 4])
-    value = argument.rational()
-    if kind == "atan" and value is not None and abs(value) == 1:
-        return PI.scaled(value / 4)
-    if kind == "asin" and value is not None and abs(value) == 1:
-        return PI.scaled(value / 2)
-    if kind == "asin" and value is not None and abs(value) == fmpq(1, 2):
-        return PI.scaled(value / 3)
-    return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import sympy
 from flint import fmpq
 
-from symbolic import exact
+from symbolic import exact, exact_functions
 from symbolic.exact import PI, Exact, number
 from symbolic.pieces import Interval
 from symbolic.translate import exact_to_sympy
@@ -78,13 +78,13 @@ def _density(power: int, linear: Exact, decay: Exact, end: Exact | None) -> Exac
     if end is None:
         return ZERO
     exponent = linear * end - (decay * end * end).scaled(HALF)
-    return exact.integer_power(end, power) * exact.exponential(exponent) * ROOT_TWO_PI_INVERSE
+    return exact.integer_power(end, power) * exact_functions.exponential(exponent) * ROOT_TWO_PI_INVERSE
 
 
 def _plain(power: int, linear: Exact, decay: Exact, interval: Interval) -> Exact:
     """int u^power exp(linear u - decay u^2/2) du / sqrt(2 pi): decay I_{n+1} = linear I_n + n I_{n-1} - [u^n w]."""
     scale = exact.power(decay, fmpq(-1))
-    peak = exact.exponential((linear * linear * scale).scaled(HALF)) * exact.power(decay, -HALF)
+    peak = exact_functions.exponential((linear * linear * scale).scaled(HALF)) * exact.power(decay, -HALF)
     previous, current = (
         ZERO,
         peak * (_cumulative(interval.high, linear, decay, 1) - _cumulative(interval.low, linear, decay, 0)),
@@ -100,7 +100,7 @@ def _cumulative(end: Exact | None, linear: Exact, decay: Exact, at_infinity: int
     if end is None:
         return number(at_infinity)
     argument = (end * decay - linear) * exact.power(decay.scaled(fmpq(2)), -HALF)
-    return (ONE + exact.odd_function("erf", argument)).scaled(HALF)
+    return (ONE + exact_functions.odd_function("erf", argument)).scaled(HALF)
 
 
 def _trigonometric(term: Term, decay: Exact, interval: Interval) -> sympy.Expr:
@@ -110,7 +110,7 @@ def _trigonometric(term: Term, decay: Exact, interval: Interval) -> sympy.Expr:
         raise NoClosedForm
     name, (frequency,) = term.special
     scale = exact.power(decay, fmpq(-1))
-    start = exact.exponential(-(frequency * frequency * scale).scaled(HALF)) * exact.power(decay, -HALF)
+    start = exact_functions.exponential(-(frequency * frequency * scale).scaled(HALF)) * exact.power(decay, -HALF)
     cosine, sine, cosine_before, sine_before = start, ZERO, ZERO, ZERO
     for n in range(term.power):
         next_cosine = scale * (cosine_before.scaled(fmpq(n)) - frequency * sine)
@@ -126,10 +126,10 @@ def _error_function(term: Term, decay: Exact, interval: Interval) -> sympy.Expr:
         raise NoClosedForm
     slope, offset = term.special[1]
     scale = exact.power(decay, fmpq(-1))
-    peak = exact.exponential((term.linear * term.linear * scale).scaled(HALF)) * exact.power(decay, -HALF)
+    peak = exact_functions.exponential((term.linear * term.linear * scale).scaled(HALF)) * exact.power(decay, -HALF)
     spread = exact.power(ONE + (slope * slope * scale).scaled(fmpq(2)), -HALF)
-    current = peak * exact.odd_function("erf", (slope * term.linear * scale + offset) * spread)
-    weight = slope * exact.power(PI, -HALF).scaled(fmpq(2)) * exact.exponential(-(offset * offset))
+    current = peak * exact_functions.odd_function("erf", (slope * term.linear * scale + offset) * spread)
+    weight = slope * exact.power(PI, -HALF).scaled(fmpq(2)) * exact_functions.exponential(-(offset * offset))
     shifted, sharper = term.linear - (slope * offset).scaled(fmpq(2)), decay + (slope * slope).scaled(fmpq(2))
     previous = ZERO
     for n in range(term.power):
@@ -142,8 +142,8 @@ def _arctangent(term: Term, decay: Exact, interval: Interval) -> sympy.Expr:
     """E[g atan(a g)] = a E[1/(1 + a^2 g^2)] = sqrt(pi/2) exp(1/(2 a^2)) erfc(1/(a sqrt 2)), a > 0."""
     slope = _stein_slope(term, decay, interval)
     inverse = exact.power((slope * slope).scaled(fmpq(2)), fmpq(-1))
-    tail = ONE - exact.odd_function("erf", exact.power(inverse, HALF))
-    return exact_to_sympy(exact.power(PI.scaled(HALF), HALF) * exact.exponential(inverse) * tail)
+    tail = ONE - exact_functions.odd_function("erf", exact.power(inverse, HALF))
+    return exact_to_sympy(exact.power(PI.scaled(HALF), HALF) * exact_functions.exponential(inverse) * tail)
 
 
 def _inverse_hyperbolic(term: Term, decay: Exact, interval: Interval) -> sympy.Expr:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from flint import fmpq
 
-from symbolic import exact, trees
+from symbolic import exact, exact_functions, trees
 from symbolic.exact import PI, Exact, number
 from symbolic.trees import Tree
 
@@ -71,7 +71,7 @@ def affine(tree: Tree, argument: Affine | None) -> Affine | None:
     if kind == "rational":
         return Affine(number(fmpq(parts[0], parts[1])), ZERO)
     if kind == "constant":
-        return Affine(PI if parts[0] == "pi" else exact.exponential(ONE), ZERO)
+        return Affine(PI if parts[0] == "pi" else exact_functions.exponential(ONE), ZERO)
     if kind not in ("add", "mul", "pow"):
         return None
     values = [affine(part, argument) for part in parts]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flint import fmpq
 
-from symbolic import elementary, exact
+from symbolic import elementary, exact, exact_functions
 from symbolic.activations import Activation
 from symbolic.exact import PI, Exact, UndecidedError
 from symbolic.power_series import PowerSeries, constant_series, rational_power, variable
@@ -75,7 +75,7 @@ class _Expander:
         return self.constant(exact.number(fmpq(tree[1], tree[2])))
 
     def _constant(self, tree: Tree) -> PowerSeries:
-        return self.constant(PI if tree[1] == "pi" else exact.exponential(exact.number(1)))
+        return self.constant(PI if tree[1] == "pi" else exact_functions.exponential(exact.number(1)))
 
     def _add(self, tree: Tree) -> PowerSeries:
         result = self.series(tree[1])
