@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from symbolic.activations import activation as activation
     from symbolic.activations import activation_from_tree as activation_from_tree
     from symbolic.activations import catalogue as catalogue
+    from symbolic.block_ansatz import growth_rates as growth_rates
+    from symbolic.block_ansatz import loop_gain as loop_gain
+    from symbolic.block_ansatz import off_block_force as off_block_force
+    from symbolic.block_ansatz import pair_decoupling as pair_decoupling
+    from symbolic.block_ansatz import pair_hessian as pair_hessian
+    from symbolic.block_ansatz import stage_is_critical as stage_is_critical
+    from symbolic.block_ansatz import vector_output_invariance as vector_output_invariance
+    from symbolic.block_constants import StagePair as StagePair
+    from symbolic.block_constants import stage_pair as stage_pair
     from symbolic.classes import Classification as Classification
     from symbolic.classes import classify as classify
     from symbolic.closure import Data as Data
@@ -98,6 +107,15 @@ _PUBLIC = {
     "activation": "activations",
     "activation_from_tree": "activations",
     "catalogue": "activations",
+    "growth_rates": "block_ansatz",
+    "loop_gain": "block_ansatz",
+    "off_block_force": "block_ansatz",
+    "pair_decoupling": "block_ansatz",
+    "pair_hessian": "block_ansatz",
+    "stage_is_critical": "block_ansatz",
+    "vector_output_invariance": "block_ansatz",
+    "StagePair": "block_constants",
+    "stage_pair": "block_constants",
     "Classification": "classes",
     "classify": "classes",
     "Data": "closure",
@@ -122,6 +140,11 @@ _PUBLIC = {
     "prouhet_certificate": "closure_certificates",
     "prouhet_tarry_escott": "closure_certificates",
     "width_certificate": "closure_certificates",
+    "EscapeExpansion": "correction",
+    "ExpansionTerm": "correction",
+    "Origin": "correction",
+    "collapse_deviation": "correction",
+    "escape_expansion": "correction",
     "imbalance_identity_any_width": "dimension_free",
     "EscapeLaw": "escape",
     "Regime": "escape",
@@ -151,6 +174,9 @@ _PUBLIC = {
     "hermite": "moments",
     "moment": "moments",
     "IdentitySides": "polynomial_form",
+    "EscapePrediction": "prediction",
+    "PredictedTerm": "prediction",
+    "predict_escape": "prediction",
     "prefactor": "prefactors",
     "prefactor_as_printed": "prefactors",
     "EffectiveRate": "rate",
@@ -168,14 +194,6 @@ _PUBLIC = {
     "equality_case": "theorem_a",
     "overlap_identity": "theorem_a",
     "theorem_a_instance": "theorem_a",
-    "EscapePrediction": "prediction",
-    "PredictedTerm": "prediction",
-    "predict_escape": "prediction",
-    "EscapeExpansion": "correction",
-    "ExpansionTerm": "correction",
-    "Origin": "correction",
-    "collapse_deviation": "correction",
-    "escape_expansion": "correction",
 }
 
 

@@ -62,8 +62,9 @@ class Canonicaliser:
     function value ``s(W_1[0,0]*x[0] + ...)`` is then called ``s(z_1[0])``. An argument without a registered name is
     written out, so that an unexpected argument can never be mistaken for an expected one.
 
-    ``vanishing`` is a polynomial known to be zero, for instance ``v[0]**2 + v[1]**2 - 1`` for a unit vector: forms, and
-    the arguments of function values, are normal forms modulo it (remainder in the lexicographic order of the names).
+    ``vanishing`` is a polynomial known to be zero, for instance ``v[0]**2 + v[1]**2 - 1`` for a unit vector: forms,
+    and the arguments of function values, are normal forms modulo it (remainder in the lexicographic order of the
+    names).
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Canonicaliser:
         Raises ValueError when the expression is not such a polynomial.
         """
         nested = sympy.sympify(expression)
-        polynomial = nested.xreplace({value: self._atom(value) for value in _outermost_values(nested)})
+        polynomial = nested.xreplace({value: self._atom(value) for value in outermost_values(nested)})
         symbols = polynomial.free_symbols | (self._vanishing.free_symbols if self._vanishing is not None else set())
         if not symbols:
             constant = as_fraction(polynomial) if polynomial.is_Rational else None
@@ -103,10 +104,11 @@ class Canonicaliser:
 
     def _atom(self, value: sympy.Expr) -> sympy.Symbol:
         if value not in self._atoms:
-            self._atoms[value] = sympy.Symbol(self._name(value))
+            self._atoms[value] = sympy.Symbol(self.name(value))
         return self._atoms[value]
 
-    def _name(self, value: sympy.Expr) -> str:
+    def name(self, value: sympy.Expr) -> str:
+        """The name of one function value, such as ``s'(z_1[0])``; ValueError for a mixed or nested derivative."""
         if isinstance(value, AppliedUndef):
             return f"{value.func.__name__}({self._arguments(value.args)})"
         derivative, arguments = _derivative_at(value)
@@ -124,7 +126,7 @@ class Canonicaliser:
         return ", ".join(self._texts.get(text, text) for text in texts)
 
 
-def _outermost_values(expression: sympy.Expr) -> set[sympy.Expr]:
+def outermost_values(expression: sympy.Expr) -> set[sympy.Expr]:
     """The function values of the expression that are not inside another one."""
     found: set[sympy.Expr] = set()
     seen: set[sympy.Expr] = set()
