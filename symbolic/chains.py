@@ -27,7 +27,8 @@ from symbolic.trees import Tree
 Ball = Any  # flint.arb
 MOST_DIGITS = 1000
 LARGEST_RADIUS = 400
-MOST_EVALUATIONS = 100_000
+EVALUATIONS_PER_BIT = 300  # a kink that is not resolved costs some ten evaluations per bit, a singularity never ends
+COARSE_DIGITS = 2
 Links = tuple[tuple[Fraction, Tree], ...]
 
 
@@ -64,6 +65,9 @@ def expectation_ball(chains: tuple[Chain, ...], digits: int) -> Ball:
         raise ValueError(f"expected between 1 and {MOST_DIGITS} digits, got {digits}")
     parity: int | None = reduce(_times, [_chain_parity(chain) for chain in chains])
     if parity == -1:
+        _integrated(
+            chains, True, COARSE_DIGITS, working_bits(COARSE_DIGITS)
+        )  # zero only if the half-line integral exists
         return arb(0)
     even, lost = parity == 1, 0
     while True:
@@ -137,7 +141,7 @@ def _between(interval: Interval, pieces: Piece, bits: int, tolerance: Ball) -> B
         return value
 
     ends = [acb(_end(end, bits)) for end in (interval.low, interval.high)]
-    value = acb.integral(integrand, *ends, rel_tol=tolerance, abs_tol=tolerance, eval_limit=MOST_EVALUATIONS)
+    value = acb.integral(integrand, *ends, rel_tol=tolerance, abs_tol=tolerance, eval_limit=EVALUATIONS_PER_BIT * bits)
     if not value.is_finite():
         raise ValueError(
             "the Gaussian integral was not bounded: the activation may have a singularity on the real line"

@@ -283,11 +283,10 @@ def _abs(inner: Growth) -> Growth:
 def _extremum(direction: int) -> Callable[..., Growth]:
     def pair(left: Growth, right: Growth) -> Growth:
         pick = _largest if direction > 0 else _smallest
-        winner, loser = (left, right) if direction > 0 else (right, left)
-        if winner.low >= loser.high:
-            return winner
-        if loser.low >= winner.high:
-            return loser
+        if left.low >= right.high:
+            return left if direction > 0 else right
+        if right.low >= left.high:
+            return right if direction > 0 else left
         both = replace(_sum(left, right), polynomial=None)
         low, high = pick(left.low, right.low), pick(left.high, right.high)
         return replace(both, low=low, high=high)

@@ -38,7 +38,7 @@ def gelu_tanh(z: Any) -> Any:
     return z / 2 * (1 + MP.tanh(MP.sqrt(2 / MP.pi) * (z + MP.mpf("0.044715") * z**3)))
 
 
-# One function for each side of 0 (the same one where the activation is smooth there), with parameters away from default.
+# One function for each side of 0 (the same one where the activation is smooth there), parameters away from default.
 SMOOTH: dict[str, tuple[dict[str, str], Function]] = {
     "linear": ({}, lambda z: z),
     "tanh": ({}, MP.tanh),
@@ -145,7 +145,13 @@ def test_no_expansion_is_said(name: str) -> None:
 
 def test_removable_singularities_and_roots_of_squares() -> None:
     sinc = trees.divide(trees.call("sin", trees.Z), trees.Z)
-    assert symbolic.taylor(symbolic.activation_from_tree(sinc, "sinc"), 4) == (1, 0, sympy.Rational(-1, 6), 0, sympy.Rational(1, 120))
+    assert symbolic.taylor(symbolic.activation_from_tree(sinc, "sinc"), 4) == (
+        1,
+        0,
+        sympy.Rational(-1, 6),
+        0,
+        sympy.Rational(1, 120),
+    )
     modulus = symbolic.activation_from_tree(trees.power(trees.power(trees.Z, 2), Fraction(1, 2)), "modulus")
     assert symbolic.one_sided_taylor(modulus, -1, 2) == (0, -1, 0)
     assert symbolic.one_sided_taylor(modulus, 1, 2) == (0, 1, 0)
@@ -159,7 +165,21 @@ def test_order_is_bounded(order: int) -> None:
 
 # --- random compositions ----------------------------------------------------------------------------------------------
 
-ANALYTIC = ("sin", "cos", "exp", "tanh", "erf", "atan", "asinh", "sinh", "sigmoid", "softplus", "silu", "gelu", "gaussian")
+ANALYTIC = (
+    "sin",
+    "cos",
+    "exp",
+    "tanh",
+    "erf",
+    "atan",
+    "asinh",
+    "sinh",
+    "sigmoid",
+    "softplus",
+    "silu",
+    "gelu",
+    "gaussian",
+)
 constants = st.fractions(min_value=-2, max_value=2, max_denominator=6)
 
 
@@ -173,7 +193,9 @@ def _extended(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-compositions = st.recursive(st.one_of(st.just(trees.Z), st.just(trees.Z), constants.map(trees.rational)), _extended, max_leaves=4)
+compositions = st.recursive(
+    st.one_of(st.just(trees.Z), st.just(trees.Z), constants.map(trees.rational)), _extended, max_leaves=4
+)
 
 
 def reference(tree: Any, z: Any) -> Any:
