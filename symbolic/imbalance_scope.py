@@ -1,0 +1,299 @@
+"""How far the imbalance identity reaches (THEORY T1, scope): each architecture as printed and, where that fails,
+corrected.
+
+A pair of adjacent layers with inputs h and an undefined loss of its outputs: h stands for everything below, the loss
+for everything above. "as-printed" is d(|W_2|^2 - |W_1|^2)/dt = 2 <p, phi_s(z)>, p the gradient by the hidden values
+s(z).
+
+architecture    as printed   corrected
+homogeneous     holds, = 0   s(z) = z D(z), D' = 0 (ReLU, leaky ReLU, |z|, almost everywhere): every neuron conserved
+residual-block  holds        outputs h + W_2 s(W_1 h), the pair inside one block
+convolution     holds        weight sharing: kernels U, K with two taps and two hidden channels
+bias            fails        d(|W_2|^2 - |W_1|^2 - |b_1|^2)/dt = 2 <p, phi_s(z)>
+skip            fails        h_1 = h + s(W_1 h), outputs h_1 + s(W_2 h_1): the right-hand side gains
+                             2 <q, z s'(z)> - 2 <p, h>, p by the branch W_2, q by the skip
+batch-norm      fails        z normalised over the batch, no eps: <w_i, dLoss/dw_i> = 0 for each row
+layer-norm      fails        z normalised over the neurons, no eps: <W_1, dLoss/dW_1> = 0
+
+Gradients are by plain differentiation of the composed loss. 1/sqrt(variance) is a function R(variance) with R' =
+-R^3/2 and R^2 variance = 1, put in after it; batch norm is shown for one neuron, for which all others are constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import sympy
+
+from symbolic.polynomial_form import Canonicaliser, IdentitySides, LinearForm
+
+Architecture = Literal["homogeneous", "residual-block", "convolution", "bias", "skip", "batch-norm", "layer-norm"]
+Reading = Literal["as-printed", "corrected"]
+ARCHITECTURES: tuple[Architecture, ...] = (
+    "homogeneous",
+    "residual-block",
+    "convolution",
+    "bias",
+    "skip",
+    "batch-norm",
+    "layer-norm",
+)
+
+_S = sympy.Function("s")
+_D = sympy.Function("D")
+_R = sympy.Function("R")  # R(v) = v^(-1/2)
+_LOSS = sympy.Function("Loss")
+_SAMPLES = 3  # with two samples or two neurons a normalised value is +-1 whatever the weights
+
+
+def scope_identity(architecture: Architecture, reading: Reading = "as-printed") -> IdentitySides:
+    """Both sides of the statement for one architecture; ``residual`` empty means that it holds.
+
+    For the first three architectures "corrected" is the printed statement neuron by neuron ("homogeneous") or itself.
+    Raises ValueError for an unknown architecture or reading.
+    """
+    if architecture not in ARCHITECTURES or reading not in ("as-printed", "corrected"):
+        raise ValueError(
+            f"expected an architecture among {', '.join(ARCHITECTURES)} and a reading as-printed or corrected, "
+            f"got {architecture!r}, {reading!r}"
+        )
+    return _STATEMENTS[architecture](_pair(architecture), reading)
+
+
+def homogeneous_matrix_entry(i: int, j: int) -> IdentitySides:
+    """Both sides of entry (i, j), i, j in 0..1, of d(W_2^T W_2 - W_1 W_1^T)/dt for s(z) = z D(z), D' = 0:
+
+    (D_i - D_j)(p_i z_j - p_j z_i), which vanishes on the diagonal only (p the gradient by the hidden values).
+    """
+    pair = _pair("homogeneous")
+    lower, upper, names = pair.weights.lower, pair.weights.upper, _names(pair.outputs)
+    low, up = (matrix.applyfunc(lambda entry: pair.loss.diff(entry)) for matrix in (lower, upper))
+    flow = (low * lower.T + lower * low.T - up.T * upper - upper.T * up)[i, j]
+    z, p = lower * pair.inputs, upper.T * sympy.Matrix(pair.loss_gradient)
+    claimed = (_D(z[i]) - _D(z[j])) * (p[i] * z[j] - p[j] * z[i])
+    return IdentitySides(names.form(_piecewise_constant(flow)), names.form(claimed))
+
+
+def composed_pair(architecture: Architecture, weights: Weights, inputs: sympy.Matrix) -> list[sympy.Expr]:
+    """The outputs of the pair of layers, over outputs or, for batch norm, over samples: all that the loss sees."""
+    lower, upper = weights.lower, weights.upper
+    if architecture == "convolution":
+        return list(_toeplitz(upper, 1, 2, 3) * (_toeplitz(lower, 2, 1, 4) * inputs).applyfunc(_S))
+    z = lower * inputs
+    if architecture == "homogeneous":
+        return list(upper * z.applyfunc(lambda value: value * _D(value)))
+    if architecture == "residual-block":
+        return list(inputs + upper * z.applyfunc(_S))
+    if architecture == "bias":
+        return list(upper * (z + weights.lower_bias).applyfunc(_S) + weights.upper_bias)
+    if architecture == "skip":
+        hidden = inputs + z.applyfunc(_S)
+        return list(hidden + (upper * hidden).applyfunc(_S))
+    return list(upper * normalised(z, over_rows=architecture == "layer-norm").applyfunc(_S))
+
+
+def normalised(z: sympy.Matrix, over_rows: bool) -> sympy.Matrix:
+    """z minus its mean, over its standard deviation, no eps: down each column (neurons) or along each row
+    (samples)."""
+    columns = z if over_rows else z.T
+    result = sympy.zeros(*columns.shape)
+    for k in range(columns.cols):
+        centred = [value - sum(columns[:, k]) / columns.rows for value in columns[:, k]]
+        variance = sum(value**2 for value in centred) / columns.rows
+        for i, value in enumerate(centred):
+            result[i, k] = value * _R(variance)
+    return result if over_rows else result.T
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Symbols of the pair: W_1, W_2 (kernels for a convolution), b_1, b_2."""
+
+    lower: sympy.Matrix
+    upper: sympy.Matrix
+    lower_bias: sympy.Matrix
+    upper_bias: sympy.Matrix
+
+
+@dataclass(frozen=True)
+class _Pair:
+    architecture: Architecture
+    weights: Weights
+    inputs: sympy.Matrix
+    loss: sympy.Expr
+    loss_gradient: list[sympy.Expr]  # dLoss/d(output), at symbols that stand for the outputs
+    outputs: list[sympy.Expr]
+
+    def euler(self, *blocks: sympy.Matrix) -> sympy.Expr:
+        """sum over the symbols of the blocks of weight * dLoss/dweight, by plain differentiation."""
+        return sympy.Add(*(entry * self.loss.diff(entry) for block in blocks for entry in block))
+
+
+def _pair(architecture: Architecture) -> _Pair:
+    shapes = {"convolution": ((2, 2), (2, 2)), "batch-norm": ((1, 2), (1, 1)), "layer-norm": ((3, 2), (1, 3))}
+    (rows, columns), upper_shape = shapes.get(architecture, ((2, 2), (2, 2)))
+    weights = Weights(
+        _matrix("W_1", rows, columns),
+        _matrix("W_2", *upper_shape),
+        _matrix("b_1", rows, 1),
+        _matrix("b_2", upper_shape[0], 1),
+    )
+    input_shape = {"convolution": (4, 1), "batch-norm": (2, _SAMPLES)}.get(architecture, (2, 1))
+    inputs = _matrix("h", *input_shape)
+    outputs = composed_pair(architecture, weights, inputs)
+    stand_ins = [sympy.Symbol(f"y[{index}]") for index in range(len(outputs))]
+    gradient = [_LOSS(*stand_ins).diff(symbol) for symbol in stand_ins]
+    return _Pair(architecture, weights, inputs, _LOSS(*outputs), gradient, outputs)
+
+
+def _plain_statement(pair: _Pair, hidden: sympy.Matrix, upper: sympy.Matrix) -> IdentitySides:
+    """The printed statement for outputs (something) + upper * s(hidden)."""
+    names = _names(pair.outputs)
+    weights = pair.weights
+    measured = 2 * pair.euler(weights.lower) - 2 * pair.euler(weights.upper)
+    return IdentitySides(names.form(measured), names.form(_printed_claim(pair, hidden, upper)))
+
+
+def _printed_claim(pair: _Pair, hidden: sympy.Matrix, upper: sympy.Matrix) -> sympy.Expr:
+    p = upper.T * sympy.Matrix(pair.loss_gradient)
+    return 2 * p.dot(hidden.applyfunc(_phi))
+
+
+def _homogeneous(pair: _Pair, reading: Reading) -> IdentitySides:
+    weights, names = pair.weights, _names(pair.outputs)
+
+    def rate(lower: sympy.Matrix, upper: sympy.Matrix) -> sympy.Expr:
+        return _piecewise_constant(2 * pair.euler(lower) - 2 * pair.euler(upper))
+
+    if reading == "as-printed":
+        return IdentitySides(names.form(rate(weights.lower, weights.upper)), {})
+    measured: LinearForm = {}
+    for i in range(weights.lower.rows):
+        measured |= _prefixed(f"neuron {i}", names.form(rate(weights.lower[i, :], weights.upper[:, i])))
+    return IdentitySides(measured, {})
+
+
+def _residual_block(pair: _Pair, _reading: Reading) -> IdentitySides:
+    return _plain_statement(pair, pair.weights.lower * pair.inputs, pair.weights.upper)
+
+
+def _convolution(pair: _Pair, _reading: Reading) -> IdentitySides:
+    hidden = _toeplitz(pair.weights.lower, 2, 1, 4) * pair.inputs
+    return _plain_statement(pair, hidden, _toeplitz(pair.weights.upper, 1, 2, 3))
+
+
+def _bias(pair: _Pair, reading: Reading) -> IdentitySides:
+    weights = pair.weights
+    sides = _plain_statement(pair, weights.lower * pair.inputs + weights.lower_bias, weights.upper)
+    if reading == "as-printed":
+        return sides
+    names = _names(pair.outputs)
+    measured = 2 * pair.euler(weights.lower, weights.lower_bias) - 2 * pair.euler(weights.upper)
+    return IdentitySides(names.form(measured), sides.claimed)
+
+
+def _skip(pair: _Pair, reading: Reading) -> IdentitySides:
+    weights, names = pair.weights, _names(pair.outputs)
+    z = weights.lower * pair.inputs
+    hidden = pair.inputs + z.applyfunc(_S)
+    branch_gradient = (weights.upper * hidden).applyfunc(_slope).multiply_elementwise(sympy.Matrix(pair.loss_gradient))
+    p, q = weights.upper.T * branch_gradient, sympy.Matrix(pair.loss_gradient)
+    claimed = 2 * p.dot(z.applyfunc(_phi))
+    if reading == "corrected":
+        claimed += 2 * q.dot(z.multiply_elementwise(z.applyfunc(_slope))) - 2 * p.dot(pair.inputs)
+    measured = 2 * pair.euler(weights.lower) - 2 * pair.euler(weights.upper)
+    return IdentitySides(names.form(measured), names.form(claimed))
+
+
+def _normalisation(pair: _Pair, reading: Reading) -> IdentitySides:
+    weights, names = pair.weights, _NormalisedNames(pair)
+    if reading == "corrected":
+        return IdentitySides(names.form(pair.euler(weights.lower)), {})
+    hidden = normalised(weights.lower * pair.inputs, over_rows=pair.architecture == "layer-norm")
+    # One output per sample: p has a column per sample (a single one under layer norm).
+    p = weights.upper.T * sympy.Matrix(1, len(pair.loss_gradient), pair.loss_gradient)
+    claimed = 2 * sympy.Add(*p.multiply_elementwise(hidden.applyfunc(_phi)))
+    measured = 2 * pair.euler(weights.lower) - 2 * pair.euler(weights.upper)
+    return IdentitySides(names.form(measured), names.form(claimed))
+
+
+class _NormalisedNames:
+    """Forms of expressions with R(variance), modulo R^2 variance = 1; there is one variance in the pair."""
+
+    def __init__(self, pair: _Pair) -> None:
+        (self._variance,) = {node.args[0] for node in pair.loss.atoms(_R)}
+        self._root = sympy.Symbol("R")
+        relation = self._root**2 * self._variance - 1
+        self._names = Canonicaliser(
+            ((f"y[{k}]", self._plain(output)) for k, output in enumerate(pair.outputs)), vanishing=relation
+        )
+
+    def form(self, expression: sympy.Expr) -> LinearForm:
+        return self._names.form(self._plain(expression))
+
+    def _plain(self, expression: sympy.Expr) -> sympy.Expr:
+        slopes = dict.fromkeys(_derivatives_of(_R, expression), -(self._root**3) / 2)
+        return expression.xreplace(slopes).xreplace({_R(self._variance): self._root})
+
+
+def _piecewise_constant(expression: sympy.Expr) -> sympy.Expr:
+    """D' = 0, as it is away from the kinks."""
+    return expression.xreplace(dict.fromkeys(_derivatives_of(_D, expression), sympy.Integer(0)))
+
+
+def _derivatives_of(function: sympy.Function, expression: sympy.Expr) -> list[sympy.Expr]:
+    """The nodes of the expression that are first derivatives of an undefined function at a point."""
+    return [
+        node
+        for node in expression.atoms(sympy.Subs)
+        if isinstance(node.expr, sympy.Derivative) and node.expr.expr.func == function
+    ]
+
+
+def _names(outputs: list[sympy.Expr]) -> Canonicaliser:
+    return Canonicaliser((f"y[{k}]", output) for k, output in enumerate(outputs))
+
+
+def _phi(value: sympy.Expr) -> sympy.Expr:
+    return value * _slope(value) - _S(value)
+
+
+def _slope(value: sympy.Expr) -> sympy.Expr:
+    point = sympy.Dummy("z")
+    return sympy.Subs(_S(point).diff(point), point, value)
+
+
+def _toeplitz(kernel: sympy.Matrix, channels_out: int, channels_in: int, length: int) -> sympy.Matrix:
+    """A one-dimensional convolution as a matrix; row c*channels_in + d of the kernel holds the taps from channel d to
+    c."""
+    taps = kernel.cols
+    outputs = length - taps + 1
+    matrix = sympy.zeros(channels_out * outputs, channels_in * length)
+    for c in range(channels_out):
+        for d in range(channels_in):
+            for i in range(outputs):
+                for k in range(taps):
+                    matrix[c * outputs + i, d * length + i + k] = kernel[c * channels_in + d, k]
+    return matrix
+
+
+def _prefixed(label: str, form: LinearForm) -> LinearForm:
+    return {f"{label}: {key}": value for key, value in form.items()}
+
+
+def _matrix(name: str, rows: int, columns: int) -> sympy.Matrix:
+    entries = [sympy.Symbol(f"{name}[{i},{j}]") for i in range(rows) for j in range(columns)]
+    return sympy.Matrix(rows, columns, entries)
+
+
+_STATEMENTS: dict[str, Callable[[_Pair, Reading], IdentitySides]] = {
+    "homogeneous": _homogeneous,
+    "residual-block": _residual_block,
+    "convolution": _convolution,
+    "bias": _bias,
+    "skip": _skip,
+    "batch-norm": _normalisation,
+    "layer-norm": _normalisation,
+}
