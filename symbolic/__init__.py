@@ -103,6 +103,10 @@ if TYPE_CHECKING:
     from symbolic.theorem_a import equality_case as equality_case
     from symbolic.theorem_a import overlap_identity as overlap_identity
     from symbolic.theorem_a import theorem_a_instance as theorem_a_instance
+    from symbolic.unequal_start import carlson_time as carlson_time
+    from symbolic.unequal_start import unequal_escape_time as unequal_escape_time
+    from symbolic.unequal_start import unequal_escape_until as unequal_escape_until
+    from symbolic.unequal_start import unequal_start_residuals as unequal_start_residuals
 
 _PUBLIC = {
     "Activation": "activations",
@@ -198,6 +202,10 @@ _PUBLIC = {
     "equality_case": "theorem_a",
     "overlap_identity": "theorem_a",
     "theorem_a_instance": "theorem_a",
+    "carlson_time": "unequal_start",
+    "unequal_escape_time": "unequal_start",
+    "unequal_escape_until": "unequal_start",
+    "unequal_start_residuals": "unequal_start",
 }
 
 
