@@ -60,22 +60,26 @@ def imbalance_identity(
     first Taylor term a_2 z^2 of phi), "half" (half the factor). Raises ValueError for an impossible depth, layer,
     width or reading.
     """
-    pair = _layer_pair(depth, layer, widths)
-    measured = 2 * _inner(pair.lower, pair.lower_gradient) - 2 * _inner(pair.upper, pair.upper_gradient)
-    claimed = sum(_neuron_claim(pair, i, reading) for i in range(pair.width))
-    return pair.sides(measured, claimed)
+    (pair,) = _layer_pairs(depth, (layer,), widths)
+    return _scalar_sides(pair, reading)
 
 
-def imbalance_identities(depth: int, widths: Sequence[int] | None = None) -> dict[int, IdentitySides]:
-    """The scalar identity for every layer pair l = 1..depth-1, keyed by l."""
-    return {layer: imbalance_identity(depth, layer, widths) for layer in range(1, depth)}
+def imbalance_identities(
+    depth: int, widths: Sequence[int] | None = None, reading: Reading = "exact"
+) -> dict[int, IdentitySides]:
+    """The scalar identity for every layer pair l = 1..depth-1, keyed by l; each layer is differentiated once."""
+    layers = range(1, depth)
+    return {
+        layer: _scalar_sides(pair, reading)
+        for layer, pair in zip(layers, _layer_pairs(depth, layers, widths), strict=True)
+    }
 
 
 def neuron_identity(
     depth: int, layer: int, neuron: int, widths: Sequence[int] | None = None, reading: Reading = "exact"
 ) -> IdentitySides:
     """Both sides of d/dt (|W_{l+1}[:,i]|^2 - |W_l[i,:]|^2) = 2 p_i phi_s(z_i) for one hidden neuron i (THEORY T1)."""
-    pair = _layer_pair(depth, layer, widths)
+    (pair,) = _layer_pairs(depth, (layer,), widths)
     _check_neurons(pair, layer, neuron)
     incoming = _inner(pair.lower[neuron, :], pair.lower_gradient[neuron, :])
     outgoing = _inner(pair.upper[:, neuron], pair.upper_gradient[:, neuron])
@@ -94,7 +98,7 @@ def matrix_identity(
     d/dt (W_{l+1}^T W_{l+1} - W_l W_l^T)_{ij} = p_i (s'(z_i) z_j - s(z_j)) + p_j (s'(z_j) z_i - s(z_i)).
     The reading "phi-only" claims p_i phi(z_i) + p_j phi(z_j), a function of phi alone: true on the diagonal only.
     """
-    pair = _layer_pair(depth, layer, widths)
+    (pair,) = _layer_pairs(depth, (layer,), widths)
     _check_neurons(pair, layer, *entry)
     low, up, low_gradient, up_gradient = pair.lower, pair.upper, pair.lower_gradient, pair.upper_gradient
     flow = low_gradient * low.T + low * low_gradient.T - up_gradient.T * up - up.T * up_gradient
@@ -109,7 +113,7 @@ def gradient_step_identity(
     eta * rhs + eta^2 (|G_{l+1}|^2 - |G_l|^2), rhs = 2 < p, phi_s(z_l) >, with G_{l+1} = delta_{l+1} s(z_l)^T and
     G_l = (s'(z_l) * p) h_{l-1}^T on the claimed side. The reading "first-order" drops the eta^2 term.
     """
-    pair = _layer_pair(depth, layer, widths)
+    (pair,) = _layer_pairs(depth, (layer,), widths)
     eta = sympy.Symbol("eta")
     upper, lower = pair.upper - eta * pair.upper_gradient, pair.lower - eta * pair.lower_gradient
     step = _inner(upper, upper) - _inner(lower, lower) - _inner(pair.upper, pair.upper) + _inner(pair.lower, pair.lower)
@@ -125,8 +129,7 @@ def gradient_step_identity(
 
 @dataclass(frozen=True)
 class _LayerPair:
-    """Two adjacent layers: weights, gradients by plain differentiation, and the theorem's own quantities
-    (columns)."""
+    """Two adjacent layers: weights, gradients by plain differentiation, and the theorem's quantities as columns."""
 
     lower: sympy.Matrix  # W_l
     upper: sympy.Matrix  # W_{l+1}
@@ -147,26 +150,40 @@ class _LayerPair:
         return IdentitySides(self.names.form(measured), self.names.form(claimed))
 
 
-def _layer_pair(depth: int, layer: int, widths: Sequence[int] | None) -> _LayerPair:
-    sizes = _checked_widths(depth, layer, widths)
+def _layer_pairs(depth: int, layers: Sequence[int], widths: Sequence[int] | None) -> list[_LayerPair]:
+    """The pairs (l, l + 1) for every l in ``layers``, from one composed loss."""
+    for layer in layers:
+        _check_pair(depth, layer)
+    sizes = _checked_widths(depth, widths)
     weights = weight_matrices(sizes)
     inputs = sympy.Matrix([sympy.Symbol(f"x[{i}]") for i in range(sizes[0])])
     loss = _LOSS(*composed_output(weights, inputs, _S))
     z = _preactivations(weights, inputs)
-    delta_above = _loss_gradient(weights, layer + 1)
-    low, up = weights[layer - 1], weights[layer]
-    return _LayerPair(
-        lower=low,
-        upper=up,
-        lower_gradient=low.applyfunc(lambda weight: loss.diff(weight)),
-        upper_gradient=up.applyfunc(lambda weight: loss.diff(weight)),
-        below=inputs if layer == 1 else z[layer - 2].applyfunc(_S),
-        z=z[layer - 1],
-        slope=z[layer - 1].applyfunc(lambda value: _derivative(_S, value)),
-        p=up.T * delta_above,
-        delta_above=delta_above,
-        names=Canonicaliser((f"z_{k}[{i}]", value) for k, zk in enumerate(z, start=1) for i, value in enumerate(zk)),
-    )
+    names = Canonicaliser((f"z_{k}[{i}]", value) for k, zk in enumerate(z, start=1) for i, value in enumerate(zk))
+    needed = sorted({index for layer in layers for index in (layer - 1, layer)})
+    gradients = {index: weights[index].applyfunc(lambda weight: loss.diff(weight)) for index in needed}
+    pairs = []
+    for layer in layers:
+        low, up, delta_above = weights[layer - 1], weights[layer], _loss_gradient(weights, layer + 1)
+        pair = _LayerPair(
+            lower=low,
+            upper=up,
+            lower_gradient=gradients[layer - 1],
+            upper_gradient=gradients[layer],
+            below=inputs if layer == 1 else z[layer - 2].applyfunc(_S),
+            z=z[layer - 1],
+            slope=z[layer - 1].applyfunc(lambda value: _derivative(_S, value)),
+            p=up.T * delta_above,
+            delta_above=delta_above,
+            names=names,
+        )
+        pairs.append(pair)
+    return pairs
+
+
+def _scalar_sides(pair: _LayerPair, reading: Reading) -> IdentitySides:
+    measured = 2 * _inner(pair.lower, pair.lower_gradient) - 2 * _inner(pair.upper, pair.upper_gradient)
+    return pair.sides(measured, sum(_neuron_claim(pair, i, reading) for i in range(pair.width)))
 
 
 def _preactivations(weights: Sequence[sympy.Matrix], inputs: sympy.Matrix) -> list[sympy.Matrix]:
@@ -225,12 +242,20 @@ def _inner(left: sympy.Matrix, right: sympy.Matrix) -> sympy.Expr:
     return sympy.Add(*left.multiply_elementwise(right))
 
 
-def _checked_widths(depth: int, layer: int, widths: Sequence[int] | None) -> tuple[int, ...]:
+def _check_pair(depth: int, layer: int) -> None:
     if depth < 2 or not 1 <= layer < depth:
-        raise ValueError(f"expected depth >= 2 and 1 <= layer < depth, got depth {depth}, layer {layer}: choose a pair")
+        raise ValueError(
+            f"expected depth >= 2 and 1 <= layer < depth, got depth {depth}, layer {layer}: choose a pair of layers"
+        )
+
+
+def _checked_widths(depth: int, widths: Sequence[int] | None) -> tuple[int, ...]:
     sizes = tuple(widths) if widths is not None else (2,) * (depth + 1)
-    if len(sizes) != depth + 1 or min(sizes) < 1:
-        raise ValueError(f"expected {depth + 1} positive widths n_0..n_L, got {sizes}: give one width per boundary")
+    if depth < 2 or len(sizes) != depth + 1 or min(sizes) < 1:
+        raise ValueError(
+            f"expected depth >= 2 and {depth + 1} positive widths n_0..n_L, got depth {depth}, widths {sizes}: "
+            "give one width per boundary between layers"
+        )
     return sizes
 
 

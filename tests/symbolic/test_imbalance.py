@@ -95,7 +95,16 @@ def test_a_mutated_network_turns_the_proof_red(mutant: object, monkeypatch: pyte
     assert all(sides.residual for sides in imbalance_identities(3).values())
 
 
+def test_all_pairs_together_equal_the_pairs_one_by_one() -> None:
+    for reading in ("exact", "half"):
+        together = imbalance_identities(3, (1, 2, 1, 2), reading)  # type: ignore[arg-type]
+        for layer in (1, 2):
+            assert together[layer] == imbalance_identity(3, layer, (1, 2, 1, 2), reading)  # type: ignore[arg-type]
+
+
 def test_impossible_requests_are_refused() -> None:
+    with pytest.raises(ValueError, match="depth >= 2"):
+        imbalance_identities(1)
     for depth, layer, widths in ((1, 1, None), (3, 3, None), (3, 0, None), (3, 1, (2, 2)), (2, 1, (2, 0, 1))):
         with pytest.raises(ValueError, match="expected"):
             imbalance_identity(depth, layer, widths)
