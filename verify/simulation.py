@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from verify.expression import parse
-from verify.selection import nearest
+from verify.typed_activation import read_activation
 
 if TYPE_CHECKING:
     from numeric.activations import Activation
@@ -31,12 +31,14 @@ LARGEST_NETWORK = 10**8  # weights of one member; a Runge-Kutta pair keeps about
 LARGEST_ENSEMBLE = 10**6  # members of one request
 _ODE_CHUNK = 64  # members of one ODE call: milliseconds each, so that Ctrl-C loses little
 _FULL_CHUNK_WORK = 4e6  # weights x samples x members of one call of the full flow: about a second of it
+_THREADED_WORK = 2e6  # below it a gradient takes less time than handing it to a second thread
 
 
 @dataclass(frozen=True)
 class Request:
     """One call of simulate. Exactly one of ``epsilons`` and ``start`` is given; layers are counted from 1.
 
+    ``activation``: a name or an expression in z, with ``parameters`` (name, value as text).
     ``small``: the layers at scale eps, empty for all. ``scales``: one number for the layers that are not small, or one
     per layer, which multiplies eps in the small ones. ``inputs`` and ``samples`` are the dimension of x and the size of
     the random batch of a He start. ``until`` is infinite for none.
@@ -44,6 +46,7 @@ class Request:
 
     activation: str
     layers: int
+    parameters: tuple[tuple[str, str], ...] = ()
     width: int = 64
     epsilons: tuple[float, ...] = ()
     start: tuple[float, ...] = ()
@@ -154,29 +157,25 @@ def members(request: Request) -> Iterator[tuple[Member, ...]]:
     yield from _full_members(request) if request.full else _ode_members(request)
 
 
-def activation_named(text: str) -> Activation:
-    """A catalogue name or a typed expression in z, as the numeric witness builds it; ValueError with one sentence."""
+def student_and_teacher(request: Request) -> tuple[Activation, Activation]:
+    """The network's activation and the teacher's, as torch runs them; ValueError with one sentence."""
     import numeric
 
-    if text in numeric.catalogue():
-        return numeric.activation(text)
-    if text.isidentifier() and text != "z":
-        near = nearest(text, numeric.catalogue())
-        hint = f"did you mean {near!r}?" if near else f"known are {', '.join(numeric.catalogue())}"
-        raise ValueError(f"there is no activation {text!r}: {hint} Or type an expression in z, such as 'z + z**2/2'")
-    return numeric.activation_from_tree(parse(text), name=text)
+    student = read_activation(request.activation, dict(request.parameters), numeric, float)
+    return student, student if request.teacher is None else read_activation(request.teacher, {}, numeric, float)
 
 
 def manifold_model(request: Request) -> ManifoldModel:
     """The L-dimensional model of the request."""
     import numeric
 
+    student = _scalar(request.activation, dict(request.parameters))
     model: ManifoldModel = numeric.ManifoldModel(
-        _scalar(request.activation),
+        student,
         request.layers,
         request.width,
         request.parameterisation,
-        teacher=_scalar(request.teacher or request.activation),
+        teacher=student if request.teacher is None else _scalar(request.teacher, {}),
         beta=request.beta,
     )
     return model
@@ -198,14 +197,14 @@ def manifold_starts(request: Request) -> Any:
     return numeric.bottleneck_starts(request.epsilons, request.layers, small, scales)
 
 
-def _scalar(text: str) -> Any:
-    """The activation for the ODE; names of the catalogue need no torch, which saves a second or two of loading."""
+def _scalar(text: str, parameters: dict[str, str]) -> Any:
+    """The activation for the ODE; plain names of the catalogue need no torch, which saves seconds of loading."""
     import numeric
 
-    try:
-        return numeric.scalar_activation(text)
-    except ValueError:
-        return numeric.scalar_view(activation_named(text))
+    if not parameters:
+        with suppress(ValueError):
+            return numeric.scalar_activation(text.strip().lower())
+    return numeric.scalar_view(read_activation(text, parameters, numeric, float))
 
 
 def _ode_members(request: Request) -> Iterator[tuple[Member, ...]]:
@@ -256,21 +255,22 @@ def _full_members(request: Request) -> Iterator[tuple[Member, ...]]:
 
     net, options = full_network(request), full_options(request)
     pairs = [(eps, seed) for eps in request.ladder for seed in range(request.seed, request.seed + request.seeds)]
-    work = sum(a * b for a, b in net.shapes) * (request.samples if request.init == "he" else 200)
+    work = work_of(request, net)
     size = max(1, min(len(pairs), int(_FULL_CHUNK_WORK / work)))
     for first in range(0, len(pairs), size):
         began = time.perf_counter()
         chunk = pairs[first : first + size]
         weights, data = full_start(request, net, chunk)
-        run = numeric.gradient_flow(
-            net,
-            weights,
-            data.to(device=request.device, dtype=torch.float64),
-            escape=None if request.escape == NO_RULE else request.escape,
-            until=None if math.isinf(request.until) else request.until,
-            estimate_error=request.escape != NO_RULE,
-            options=options,
-        )
+        with threads_for(work * len(chunk)):
+            run = numeric.gradient_flow(
+                net,
+                weights,
+                data.to(device=request.device, dtype=torch.float64),
+                escape=None if request.escape == NO_RULE else request.escape,
+                until=None if math.isinf(request.until) else request.until,
+                estimate_error=request.escape != NO_RULE,
+                options=options,
+            )
         spent = (time.perf_counter() - began) / len(chunk)
         named = [(eps, seed if request.init == "he" else None) for eps, seed in chunk]
         yield tuple(
@@ -292,21 +292,43 @@ def _full_members(request: Request) -> Iterator[tuple[Member, ...]]:
         )
 
 
+@contextmanager
+def threads_for(work: float) -> Iterator[None]:
+    """One thread of torch's while gradients of that much work (weights x samples x members) are small."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if work < _THREADED_WORK else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def full_network(request: Request) -> Network:
     """The network of all weights; on the manifold two input dimensions suffice, since only v.x matters."""
     import numeric
 
     inputs = request.inputs if request.init == "he" else 2
-    activation = activation_named(request.activation)
+    activation = student_and_teacher(request)[0]
     return numeric.uniform_network(request.layers, request.width, inputs, activation, request.parameterisation)
 
 
+def work_of(request: Request, net: Network) -> int:
+    """Weights x samples of one member; a quadrature has about 200 nodes."""
+    return sum(a * b for a, b in net.shapes) * (request.samples if request.init == "he" else 200)
+
+
 def full_options(request: Request) -> Any:
-    """Tolerance and pair of the full flow: the high-order pair where many digits are asked for."""
+    """Tolerance, pair and clock of the full flow: the high-order pair where many digits are asked for.
+
+    A run to a given time is stepped in time, so that it ends there to rounding; one to an escape in the growth clock.
+    """
     import numeric
 
     method = "dop853" if request.digits > 8 else "tsit5"
-    return numeric.FlowOptions(rtol=10.0**-request.digits, method=method, device=request.device)
+    clock = "growth" if math.isinf(request.until) else "time"
+    return numeric.FlowOptions(rtol=10.0**-request.digits, method=method, clock=clock, device=request.device)
 
 
 def full_start(request: Request, net: Network, chunk: Sequence[tuple[float | None, int]]) -> tuple[Any, Population]:
@@ -319,7 +341,7 @@ def full_start(request: Request, net: Network, chunk: Sequence[tuple[float | Non
 
     import numeric
 
-    taught = activation_named(request.teacher or request.activation)
+    taught = student_and_teacher(request)[1]
     v = torch.zeros(net.widths[0], dtype=torch.float64)
     v[0] = 1.0
     teacher = numeric.teacher(taught, v[None, :], [request.beta])

@@ -8,7 +8,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verify.simulation import Member, Request, full_network, full_options, full_start, manifold_model, manifold_starts
+from verify.simulation import (
+    Member,
+    Request,
+    full_network,
+    full_options,
+    full_start,
+    manifold_model,
+    manifold_starts,
+    threads_for,
+    work_of,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,10 +85,18 @@ def _trajectory(request: Request, row: int, member: Member) -> tuple[NDArray[Any
         way = numeric.manifold_trajectory(manifold_model(request), manifold_starts(request)[row], times)
         return times, way.loss, way.scales
     net = full_network(request)
+    # On a device the data are moved there, as in the run itself.
     weights, data = full_start(request, net, [(member.eps, member.seed if member.seed is not None else request.seed)])
-    run = numeric.gradient_flow(
-        net, weights, data, escape=None, until=end, saved_times=times.tolist(), options=full_options(request)
-    )
+    with threads_for(work_of(request, net)):
+        run = numeric.gradient_flow(
+            net,
+            weights,
+            data.to(device=request.device),
+            escape=None,
+            until=end,
+            saved_times=times.tolist(),
+            options=full_options(request),
+        )
     assert run.saved is not None
     return times, run.saved.losses[0].cpu().numpy(), run.saved.scales[0].cpu().numpy()
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from verify.commands import simulate
-from verify.simulation import Member, Request, activation_named, check, members
+from verify.simulation import Member, Request, check, members
 
 TANH = ("--activation", "tanh", "--layers", "3")
 FIELDS = {"escape_time", "error_estimate", "status", "evaluations", "layer_scales", "loss", "seconds"}
@@ -90,6 +90,15 @@ def test_a_typed_activation_is_the_catalogues() -> None:
     assert typed["escape_time"] == pytest.approx(named["escape_time"], rel=1e-8)
 
 
+def test_parameters_of_names_and_of_expressions() -> None:
+    def time(*arguments: str) -> float:
+        return answer("--layers", "3", "--eps", "0.05", *arguments)["escape_time"]
+
+    named = time("--activation", "swish", "-p", "beta=3/2")
+    assert time("--activation", "z*sigmoid(b*z)", "-p", "b=3/2") == pytest.approx(named, rel=1e-8)
+    assert named != pytest.approx(time("--activation", "Swish"), rel=1e-3)
+
+
 def test_the_table_names_conventions_and_the_call_of_the_theory() -> None:
     shown = invoke("--activation", "z + z**2/3", "--layers", "3", "--eps", "0.05", "--small", "1,3").stdout
     for part in ("L = 3", "ntk", "1/2 E (yhat - y)^2", "loss:0.5", "escape time", "escaped"):
@@ -108,9 +117,11 @@ def test_digits_follow_the_error() -> None:
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (("--activation", "tahn", "--layers", "3", "--eps", "0.1"), "did you mean 'tanh'"),
+        (("--activation", "tahn", "--layers", "3", "--eps", "0.1"), "did you mean tanh"),
         (("--activation", "z +", "--layers", "3", "--eps", "0.1"), ""),
         (("--activation", "__import__('os')", "--layers", "3", "--eps", "0.1"), ""),
+        ((*TANH, "--eps", "0.1", "-p", "a"), "NAME=VALUE"),
+        ((*TANH, "--eps", "0.1", "-p", "a=1"), "a"),
         (TANH, "either --eps or --start"),
         ((*TANH, "--eps", "0.1", "--start", "1,1,1"), "either --eps or --start"),
         ((*TANH, "--eps", "0"), "the saddle itself"),
@@ -208,4 +219,3 @@ def test_check_and_members_refuse_the_same() -> None:
         check(bad)
     with pytest.raises(ValueError):
         list(members(bad))
-    assert activation_named("tanh").label == "tanh"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from verify.simulation import ESCAPED, MOST_DIGITS, UNTIL_REACHED, Member, Request, check, members
+from verify.typed_activation import read_parameters
 
 EXIT_NOT_ESCAPED, EXIT_INTERRUPTED = 4, 130
 _QUIET_SECONDS = 5.0  # without a terminal, one line at most every so often says that the run is alive
@@ -49,6 +51,7 @@ class _Layers(click.ParamType[tuple[int, ...]]):
 
 @click.command("simulate")
 @click.option("--activation", required=True, metavar="A", help="A name such as tanh, or an expression in z.")
+@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter's value.")
 @click.option("--layers", required=True, type=int, metavar="L", help="Depth: the number of weight matrices.")
 @click.option("--width", default=64, show_default=True, metavar="N", help="Width of the hidden layers.")
 @click.option(
@@ -83,6 +86,7 @@ def command(
     ctx: click.Context,
     /,
     *,
+    parameters: tuple[str, ...],
     layers: int,
     digits: int | None,
     full: bool,
@@ -99,7 +103,13 @@ def command(
     \b
     Exit codes: 0 all escaped or --until was reached, 2 bad input, 4 some member did neither, 130 interrupted.
     """
-    request = Request(layers=layers, full=full, digits=digits or (8 if full else 10), **options)
+    request = Request(
+        layers=layers,
+        parameters=tuple(read_parameters(parameters).items()),
+        full=full,
+        digits=digits or (8 if full else 10),
+        **options,
+    )
     if plot is not None:
         from verify.simulation_plot import check_plot
 
@@ -190,6 +200,7 @@ def _number(x: float) -> float | str:
 def _setup(request: Request) -> dict[str, Any]:
     return {
         "activation": request.activation,
+        "parameters": dict(request.parameters),
         "teacher": request.teacher or request.activation,
         "beta": request.beta,
         "layers": request.layers,
@@ -244,17 +255,22 @@ def _prediction_line(request: Request) -> list[str]:
     if request.start or request.init == "he":
         return []
     words = ["saddle-escape predict", f"--activation {_quoted(request.activation)}", f"--layers {request.layers}"]
+    words += [f"-p {_quoted(f'{name}={value}')}" for name, value in request.parameters]
     if request.small:
         words.append("--small " + ",".join(str(layer) for layer in request.small))
     words += [f"--eps {request.epsilons[-1]:g}", f"--width {request.width}"]
     words.append(f"--parameterisation {request.parameterisation}")
+    if request.scales != (1.0,):
+        words.append("--scales " + ",".join(f"{x:g}" for x in request.scales))
     if request.teacher:
         words.append(f"--teacher {_quoted(request.teacher)}")
+    if request.beta != 1.0:
+        words.append(f"--beta {request.beta:g}")
     return ["theory: " + " ".join(words)]
 
 
 def _quoted(text: str) -> str:
-    return text if text.isidentifier() else f"'{text}'"
+    return text if text.isidentifier() else shlex.quote(text)
 
 
 def _with_error(value: float | None, error: float | None) -> str:
