@@ -27,14 +27,14 @@ from typing import Literal
 import sympy
 
 from symbolic.gaussian_factor import expectation_form
-from symbolic.polynomial_form import IdentitySides, LinearForm
+from symbolic.polynomial_form import IdentitySides, LinearForm, undefined_function
 
 Activation = Callable[[sympy.Expr], sympy.Expr]
 ForceReading = Literal["exact", "invariant", "no-teacher-term", "not-divided"]
 PairKind = Literal["collective", "non-collective"]
 PairReading = Literal["exact", "gain-decides", "no-mixing"]
 
-_S = sympy.Function("s")
+_S = undefined_function("s")
 _MODES = sympy.symbols("u_1 u_2")
 _SCALES = sympy.symbols("X_1 X_2")
 _AMPLITUDES = sympy.symbols("a_1 a_2")

@@ -25,7 +25,7 @@ from typing import Literal
 import sympy
 from sympy.core.function import AppliedUndef
 
-from symbolic.polynomial_form import IdentitySides, LinearForm, as_fraction
+from symbolic.polynomial_form import IdentitySides, LinearForm, as_fraction, undefined_function
 
 Statement = Literal["scalar", "neuron", "matrix"]
 Reading = Literal["exact", "sign-flipped", "no-minus-s", "half"]
@@ -34,7 +34,7 @@ _BELOW, _HERE, _ABOVE = sympy.symbols("n_below n n_above", integer=True, positiv
 _LOWER, _UPPER, _H, _DELTA = (sympy.IndexedBase(name) for name in ("W_lower", "W_upper", "h", "delta"))
 _IN, _HIDDEN, _OUT, _A, _B = sympy.symbols("in hidden out a b", integer=True)
 _FREE_I, _FREE_J = sympy.symbols("i j", integer=True)
-_S = sympy.Function("s")
+_S = undefined_function("s")
 _VALUE, _SLOPE = sympy.IndexedBase("s(z)"), sympy.IndexedBase("s'(z)")
 
 
@@ -145,12 +145,10 @@ def _function_value(factor: sympy.Expr) -> sympy.Expr:
     """s(z_i) and s'(z_i) as indexed atoms, once their argument is recognised as z_i = sum_j W_l[i,j] h_j."""
     if isinstance(factor, sympy.Indexed | sympy.KroneckerDelta):
         return factor
-    if isinstance(factor, AppliedUndef):
-        base, (argument,) = _VALUE, factor.args
-    elif isinstance(factor, sympy.Subs) and isinstance(factor.expr, sympy.Derivative):
-        base, (argument,) = _SLOPE, factor.point
-    else:
+    bases = {_S: _VALUE, undefined_function("s", 1): _SLOPE}
+    if not isinstance(factor, AppliedUndef) or factor.func not in bases:
         raise ValueError(f"expected a weight, a delta or a value of s, got {factor}: extend the rewriting")
+    base, (argument,) = bases[factor.func], factor.args
     (term,) = _terms(argument)
     (inner, width), *others = term.bound
     rows = [f.indices[0] for f in term.factors if f.base == _LOWER and f.indices[-1] == inner]

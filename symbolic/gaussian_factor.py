@@ -92,13 +92,9 @@ def _classified(value: sympy.Expr, modes: Sequence[sympy.Symbol], odd: bool) -> 
 
 
 def _argument_and_order(value: sympy.Expr) -> tuple[sympy.Expr, int]:
-    if isinstance(value, AppliedUndef) and len(value.args) == 1:
-        return value.args[0], 0
-    if isinstance(value, sympy.Derivative):
-        return value.expr.args[0], value.derivative_count
-    if isinstance(value, sympy.Subs) and isinstance(value.expr, sympy.Derivative):
-        return value.point[0], value.expr.derivative_count
-    raise ValueError(f"expected a value of s or of a derivative of it, got {value}")
+    if not isinstance(value, AppliedUndef) or len(value.args) != 1:
+        raise ValueError(f"expected a value of s or of a derivative of it, got {value}")
+    return value.args[0], value.func.__name__.count("'")
 
 
 def _power_text(name: str, power: int) -> str:

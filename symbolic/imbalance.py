@@ -19,14 +19,15 @@ from typing import Literal
 
 import sympy
 
-from symbolic.polynomial_form import Canonicaliser, IdentitySides
+from symbolic.polynomial_form import Canonicaliser, IdentitySides, undefined_function
 
 Reading = Literal["exact", "sign-flipped", "no-minus-s", "leading-term", "half"]
 MatrixReading = Literal["exact", "phi-only", "sign-flipped"]
 StepReading = Literal["exact", "first-order"]
 
-_S = sympy.Function("s")
-_LOSS = sympy.Function("Loss")
+_S = undefined_function("s")
+_SLOPE = undefined_function("s", 1)
+_LOSS = undefined_function("Loss")
 
 
 def composed_output(
@@ -172,7 +173,7 @@ def _layer_pairs(depth: int, layers: Sequence[int], widths: Sequence[int] | None
             upper_gradient=gradients[layer],
             below=inputs if layer == 1 else z[layer - 2].applyfunc(_S),
             z=z[layer - 1],
-            slope=z[layer - 1].applyfunc(lambda value: _derivative(_S, value)),
+            slope=z[layer - 1].applyfunc(_SLOPE),
             p=up.T * delta_above,
             delta_above=delta_above,
             names=names,
@@ -202,11 +203,6 @@ def _loss_gradient(weights: Sequence[sympy.Matrix], layer: int) -> sympy.Matrix:
         hidden = weight * hidden.applyfunc(_S)
     loss = _LOSS(*hidden)
     return sympy.Matrix([loss.diff(symbol) for symbol in z])
-
-
-def _derivative(function: sympy.Function, value: sympy.Expr) -> sympy.Expr:
-    point = sympy.Dummy("z")
-    return sympy.Subs(function(point).diff(point), point, value)
 
 
 def _neuron_claim(pair: _LayerPair, i: int, reading: Reading) -> sympy.Expr:

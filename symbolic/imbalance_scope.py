@@ -27,7 +27,7 @@ from typing import Literal
 
 import sympy
 
-from symbolic.polynomial_form import Canonicaliser, IdentitySides, LinearForm
+from symbolic.polynomial_form import Canonicaliser, IdentitySides, LinearForm, undefined_function
 
 Architecture = Literal["homogeneous", "residual-block", "convolution", "bias", "skip", "batch-norm", "layer-norm"]
 Reading = Literal["as-printed", "corrected"]
@@ -41,10 +41,11 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     "layer-norm",
 )
 
-_S = sympy.Function("s")
-_D = sympy.Function("D")
-_R = sympy.Function("R")  # R(v) = v^(-1/2)
-_LOSS = sympy.Function("Loss")
+_S = undefined_function("s")
+_D = undefined_function("D")
+_R = undefined_function("R")  # R(v) = v^(-1/2)
+_SLOPE = undefined_function("s", 1)
+_LOSS = undefined_function("Loss")
 _SAMPLES = 3  # with two samples or two neurons a normalised value is +-1 whatever the weights
 
 
@@ -198,11 +199,11 @@ def _skip(pair: _Pair, reading: Reading) -> IdentitySides:
     weights, names = pair.weights, _names(pair.outputs)
     z = weights.lower * pair.inputs
     hidden = pair.inputs + z.applyfunc(_S)
-    branch_gradient = (weights.upper * hidden).applyfunc(_slope).multiply_elementwise(sympy.Matrix(pair.loss_gradient))
+    branch_gradient = (weights.upper * hidden).applyfunc(_SLOPE).multiply_elementwise(sympy.Matrix(pair.loss_gradient))
     p, q = weights.upper.T * branch_gradient, sympy.Matrix(pair.loss_gradient)
     claimed = 2 * p.dot(z.applyfunc(_phi))
     if reading == "corrected":
-        claimed += 2 * q.dot(z.multiply_elementwise(z.applyfunc(_slope))) - 2 * p.dot(pair.inputs)
+        claimed += 2 * q.dot(z.multiply_elementwise(z.applyfunc(_SLOPE))) - 2 * p.dot(pair.inputs)
     measured = 2 * pair.euler(weights.lower) - 2 * pair.euler(weights.upper)
     return IdentitySides(names.form(measured), names.form(claimed))
 
@@ -234,22 +235,13 @@ class _NormalisedNames:
         return self._names.form(self._plain(expression))
 
     def _plain(self, expression: sympy.Expr) -> sympy.Expr:
-        slopes = dict.fromkeys(_derivatives_of(_R, expression), -(self._root**3) / 2)
+        slopes = dict.fromkeys(expression.atoms(undefined_function("R", 1)), -(self._root**3) / 2)
         return expression.xreplace(slopes).xreplace({_R(self._variance): self._root})
 
 
 def _piecewise_constant(expression: sympy.Expr) -> sympy.Expr:
     """D' = 0, as it is away from the kinks."""
-    return expression.xreplace(dict.fromkeys(_derivatives_of(_D, expression), sympy.Integer(0)))
-
-
-def _derivatives_of(function: sympy.Function, expression: sympy.Expr) -> list[sympy.Expr]:
-    """The nodes of the expression that are first derivatives of an undefined function at a point."""
-    return [
-        node
-        for node in expression.atoms(sympy.Subs)
-        if isinstance(node.expr, sympy.Derivative) and node.expr.expr.func == function
-    ]
+    return expression.xreplace(dict.fromkeys(expression.atoms(undefined_function("D", 1)), sympy.Integer(0)))
 
 
 def _names(outputs: list[sympy.Expr]) -> Canonicaliser:
@@ -257,12 +249,7 @@ def _names(outputs: list[sympy.Expr]) -> Canonicaliser:
 
 
 def _phi(value: sympy.Expr) -> sympy.Expr:
-    return value * _slope(value) - _S(value)
-
-
-def _slope(value: sympy.Expr) -> sympy.Expr:
-    point = sympy.Dummy("z")
-    return sympy.Subs(_S(point).diff(point), point, value)
+    return value * _SLOPE(value) - _S(value)
 
 
 def _toeplitz(kernel: sympy.Matrix, channels_out: int, channels_in: int, length: int) -> sympy.Matrix:

@@ -26,14 +26,14 @@ from typing import Literal
 
 import sympy
 
-from symbolic.polynomial_form import Canonicaliser, IdentitySides, LinearForm, as_fraction
+from symbolic.polynomial_form import Canonicaliser, IdentitySides, LinearForm, as_fraction, undefined_function
 
 Activation = Callable[[sympy.Expr], sympy.Expr]
 Row = Literal["teacher", "arbitrary"]
 TangencyReading = Literal["exact", "not-normalised", "fan-in-only", "wrong-gain"]
 
-_S = sympy.Function("s")
-_LOSS = sympy.Function("Loss")
+_S = undefined_function("s")
+_LOSS = undefined_function("Loss")
 _U = sympy.Symbol("u")
 _V = sympy.Matrix(sympy.symbols("v[0] v[1]"))
 _UNIT_LENGTH = _V.dot(_V) - 1
@@ -57,10 +57,10 @@ def manifold_tangency(
 
     ``hidden_widths`` is (n_1, ..., n_{L-1}). With ``row="teacher"`` W_1 = c_1 1 v^T; with ``row="arbitrary"`` W_1 = 1
     r^T with any common row r and any data x (multi-mode teachers): the rows stay identical and dr/dt is the reduced
-    gradient by r_j divided by n_1, with no expectation over x needed. Monomials are prefixed by ``G_l[i,j]``, the entry
-    of the gradient. Counterfeits: "not-normalised" (no division by the widths), "fan-in-only" (division by n_{l-1}
-    alone), "wrong-gain" (a_l = g_l in the scalar chain). Raises ValueError for an impossible layer, width, row or
-    reading.
+    gradient by r_j divided by n_1, with no expectation over x needed. Monomials are prefixed by ``G_l[i,j]``, the
+    entry of the gradient. Counterfeits: "not-normalised" (no division by the widths), "fan-in-only" (division by
+    n_{l-1} alone), "wrong-gain" (a_l = g_l in the scalar chain). Raises ValueError for an impossible layer, width,
+    row or reading.
     """
     point = _manifold_point(depth, layer, hidden_widths, row)
     names = Canonicaliser(point.chain_names(), vanishing=_UNIT_LENGTH)

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import sympy
-from sympy.core.function import AppliedUndef
+from sympy.core.function import AppliedUndef, UndefinedFunction
 from sympy.polys.rings import ring
 
 LinearForm = dict[str, Fraction]
@@ -53,6 +54,24 @@ def as_fraction(value: object) -> Fraction:
     """An exact rational from a SymPy or FLINT rational, an int or a Fraction."""
     rational = sympy.Rational(value)
     return Fraction(int(rational.p), int(rational.q))
+
+
+def undefined_function(name: str, order: int = 0, slots: tuple[int, ...] = ()) -> Any:
+    """An undefined function whose derivatives are undefined functions with names of their own.
+
+    One argument: s, s', s'', ...; several: Loss, Loss_0, Loss_0,1, ... by the sorted slots of differentiation.
+    SymPy's own ``Function`` writes a derivative at a composed argument as a ``Subs`` object whose construction prints
+    the whole argument; this says the same in one node. The chain rule remains SymPy's. Two calls with equal arguments
+    give equal functions.
+    """
+
+    def fdiff(self: Any, argindex: int = 1) -> Any:
+        if len(self.args) == 1:
+            return undefined_function(name, order + 1)(*self.args)
+        return undefined_function(name, slots=tuple(sorted((*slots, argindex - 1))))(*self.args)
+
+    label = name + "'" * order + ("_" + ",".join(map(str, slots)) if slots else "")
+    return UndefinedFunction(label, bases=(AppliedUndef,), __dict__={"fdiff": fdiff})
 
 
 class Canonicaliser:
@@ -108,18 +127,10 @@ class Canonicaliser:
         return self._atoms[value]
 
     def name(self, value: sympy.Expr) -> str:
-        """The name of one function value, such as ``s'(z_1[0])``; ValueError for a mixed or nested derivative."""
-        if isinstance(value, AppliedUndef):
-            return f"{value.func.__name__}({self._arguments(value.args)})"
-        derivative, arguments = _derivative_at(value)
-        if len(derivative.variable_count) > 1:
-            raise ValueError(f"expected a derivative in one slot, got the mixed {value}: it has no canonical name")
-        function = derivative.expr
-        orders = tuple(sum(count for v, count in derivative.variable_count if v == arg) for arg in function.args)
-        if len(orders) == 1:
-            return f"{function.func.__name__}{chr(39) * orders[0]}({self._arguments(arguments)})"
-        slots = ",".join(str(slot) for slot, order in enumerate(orders) for _ in range(order))
-        return f"{function.func.__name__}_{slots}({self._arguments(arguments)})"
+        """The name of one function value, such as ``s'(z_1[0])``; ValueError for SymPy's own derivative objects."""
+        if not isinstance(value, AppliedUndef):
+            raise ValueError(f"expected a value of an undefined_function, got {value}: define its function by that")
+        return f"{value.func.__name__}({self._arguments(value.args)})"
 
     def _arguments(self, arguments: Iterable[sympy.Expr]) -> str:
         texts = [form_text(self.form(argument)) for argument in arguments]
@@ -141,18 +152,6 @@ def outermost_values(expression: sympy.Expr) -> set[sympy.Expr]:
         else:
             stack.extend(node.args)
     return found
-
-
-def _derivative_at(value: sympy.Expr) -> tuple[sympy.Derivative, tuple[sympy.Expr, ...]]:
-    """The derivative and the point where it is taken, from ``Derivative(f(x), x)`` or ``Subs(Derivative(...), x,
-    a)``."""
-    if isinstance(value, sympy.Derivative):
-        return value, value.expr.args
-    if not isinstance(value.expr, sympy.Derivative):
-        raise ValueError(f"expected a first derivative of an undefined function, got {value}: differentiate once")
-    substitution = dict(zip(value.variables, value.point, strict=True))
-    arguments = tuple(argument.subs(substitution) for argument in value.expr.expr.args)
-    return value.expr, arguments
 
 
 def _monomial_text(names: list[str], powers: tuple[int, ...]) -> str:

@@ -6,9 +6,10 @@ import pytest
 import sympy
 
 from symbolic.gaussian_factor import expectation_form
+from symbolic.polynomial_form import undefined_function
 
 u, v, X, b = sympy.symbols("u v X b")
-s = sympy.Function("s")
+s = undefined_function("s")
 
 
 def test_independent_modes_factor() -> None:

@@ -5,6 +5,7 @@ import sympy
 
 from symbolic import imbalance_scope as scope
 from symbolic.imbalance_scope import homogeneous_matrix_entry, normalised, scope_identity
+from symbolic.polynomial_form import undefined_function
 
 HOLDS: tuple[scope.Architecture, ...] = ("homogeneous", "residual-block", "convolution")
 FAILS: tuple[scope.Architecture, ...] = ("bias", "skip", "batch-norm", "layer-norm")
@@ -46,7 +47,7 @@ def test_neuron_by_neuron_for_homogeneous_activations_but_not_off_the_diagonal()
 
 def test_normalised_values_have_mean_zero_and_unit_variance() -> None:
     z = sympy.Matrix(3, 2, [1, 2, 4, 7, 1, 5])
-    root = sympy.Function("R")
+    root = undefined_function("R")
     for over_rows in (True, False):
         values = normalised(z, over_rows).replace(root, lambda v: 1 / sympy.sqrt(v))
         lines = values.T if over_rows else values
@@ -60,7 +61,7 @@ def test_normalised_values_have_mean_zero_and_unit_variance() -> None:
 def test_an_eps_in_the_variance_breaks_the_conservation(
     architecture: scope.Architecture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, eps = sympy.Function("R"), sympy.Symbol("eps")
+    root, eps = undefined_function("R"), sympy.Symbol("eps")
 
     def with_eps(z: sympy.Matrix, over_rows: bool) -> sympy.Matrix:
         return normalised(z, over_rows).replace(root, lambda variance: root(variance + eps))
