@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from symbolic.activations import activation as activation
     from symbolic.activations import activation_from_tree as activation_from_tree
     from symbolic.activations import catalogue as catalogue
+    from symbolic.balance import BalanceLaw as BalanceLaw
+    from symbolic.balance import balance_identity as balance_identity
+    from symbolic.balance import balance_laws as balance_laws
     from symbolic.block_ansatz import growth_rates as growth_rates
     from symbolic.block_ansatz import loop_gain as loop_gain
     from symbolic.block_ansatz import off_block_force as off_block_force
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from symbolic.block_ansatz import vector_output_invariance as vector_output_invariance
     from symbolic.block_constants import StagePair as StagePair
     from symbolic.block_constants import stage_pair as stage_pair
+    from symbolic.certified_values import certified_value as certified_value
+    from symbolic.certified_values import network_constants as network_constants
     from symbolic.classes import Classification as Classification
     from symbolic.classes import classify as classify
     from symbolic.closure import Data as Data
@@ -206,6 +211,11 @@ _PUBLIC = {
     "unequal_escape_time": "unequal_start",
     "unequal_escape_until": "unequal_start",
     "unequal_start_residuals": "unequal_start",
+    "BalanceLaw": "balance",
+    "balance_identity": "balance",
+    "balance_laws": "balance",
+    "certified_value": "certified_values",
+    "network_constants": "certified_values",
 }
 
 

@@ -51,7 +51,7 @@ class CertifiedConstants:
 
     def taylor_ratio(self, k: int) -> Ball:
         """a_k / alpha."""
-        return arb(0) if self.homogeneous else self._taylor(k) / self._taylor(1)
+        return arb(0) if self.homogeneous else self.taylor(k) / self.taylor(1)
 
     def curved_powers(self) -> tuple[int, ...]:
         """The k in 2 ... r + 1 with a_k != 0: where the activation bends the flow before the constant or just after."""
@@ -59,9 +59,9 @@ class CertifiedConstants:
 
     def path(self, layer: int) -> Ball:
         """alpha^{layer-i_1} times gains and O(1) scales from i_1 to the layer."""
-        value = arb(1) if self.homogeneous else self._taylor(1) ** (layer - self.net.first)
+        value = arb(1) if self.homogeneous else self.taylor(1) ** (layer - self.net.first)
         for m in range(self.net.first, layer + 1):
-            value = value * _gain_ball(self.gains.gains[m - 1])
+            value = value * gain_ball(self.gains.gains[m - 1])
             if m not in self.net.small:
                 value = value * _ball(self.scales[m - 1])
         return value
@@ -70,7 +70,7 @@ class CertifiedConstants:
         """E[y g^k], differentiated in the log xi_m, over E[y g]."""
         if self.homogeneous or (k == 1 and not any(derivatives)):
             return arb(1)
-        return self._moment(k, derivatives) / self.overlap
+        return self.moment(k, derivatives) / self.overlap
 
     def inverse_square(self, layer: int) -> Ball:
         """1/xi_layer^2."""
@@ -80,24 +80,25 @@ class CertifiedConstants:
     def overlap(self) -> Ball:
         """E[y g] of the frozen chain; for a homogeneous activation with the gains and scales before i_1 taken out."""
         if not self.homogeneous:
-            return self._moment(1, (0,) * len(self.net.before))
+            return self.moment(1, (0,) * len(self.net.before))
         tree = trees.mul(self.teacher.elementary, iterated(self.activation, self.net.depth - 1))
         chain = Chain.of((1, activation_from_tree(tree, "teacher times composed activation")))
         return _ball(self.beta) * expectation_ball((chain,), self.digits)
 
     def effective_rate(self) -> Ball:
         """K_eff = c^2 * path(L) * E[y g]."""
-        value = _gain_ball(self.gains.mobility) * self.path(self.net.depth) * self.overlap
+        value = gain_ball(self.gains.mobility) * self.path(self.net.depth) * self.overlap
         if self.homogeneous:
             for m in self.net.before:
-                value = value * _gain_ball(self.gains.gains[m - 1]) * _ball(self.scales[m - 1])
+                value = value * gain_ball(self.gains.gains[m - 1]) * _ball(self.scales[m - 1])
         return value
 
-    def _taylor(self, k: int) -> Ball:
+    def taylor(self, k: int) -> Ball:
+        """a_k, with a_1 = alpha."""
         order = max(len(self.net.small), 2)
         return exact.enclosure(exact_taylor(self.activation, max(order, k))[k], working_bits(self.digits))
 
-    def _moment(self, k: int, derivatives: Exponents) -> Ball:
+    def moment(self, k: int, derivatives: Exponents) -> Ball:
         """beta E[t(u) D g^k], D the log-derivatives."""
         chains = [Chain.of((1, self.teacher))]
         if not self.net.before:
@@ -138,8 +139,8 @@ def _ball(value: Fraction) -> Ball:
     return arb(fmpq(value.numerator, value.denominator))
 
 
-def _gain_ball(value: sp.Expr) -> Ball:
-    """A positive number whose square is rational, as every gain and mobility is."""
+def gain_ball(value: sp.Expr) -> Ball:
+    """A positive number whose square is rational, as every gain and mobility is (ValueError otherwise)."""
     return _ball(_square(value)).sqrt()
 
 

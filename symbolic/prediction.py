@@ -12,25 +12,23 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import flint
-from flint import arb, fmpq
+from flint import arb
 
 from symbolic.activations import Activation
 from symbolic.certified_constants import CertifiedConstants
+from symbolic.certified_values import Scalar, fraction_ball, network_constants, positive_fraction
 from symbolic.chains import working_bits
-from symbolic.classes import Classification, classify
 from symbolic.correction import EscapeExpansion, ExpansionTerm, Origin, expansion_terms
 from symbolic.escape import Regime, escape_law
 from symbolic.escape_expansion import threshold_coefficients
 from symbolic.moments import Constant, constant_from_ball, moment
-from symbolic.normal_form import make_bottleneck
 from symbolic.rate import ALPHA
-from symbolic.reduced_gains import ReducedGains, named_gains
+from symbolic.reduced_gains import ReducedGains
 
 if TYPE_CHECKING:
     import sympy
 
 Ball = Any  # flint.arb
-Scalar = Fraction | int | float | str
 
 
 @dataclass(frozen=True)
@@ -88,25 +86,14 @@ def predict_escape(
     read where the geometric mean of the small layers reaches it, the constant then being predicted up to O(threshold).
     ValueError when the hypotheses of the law fail: class D or outside, or no positive alignment E[y g] K > 0.
     """
-    net = make_bottleneck(depth, small)
-    found = _checked_class(activation)
-    gains = parameterisation if isinstance(parameterisation, ReducedGains) else _gains(parameterisation, depth, width)
-    constants = CertifiedConstants(
-        net,
-        activation,
-        activation if teacher is None else teacher,
-        Fraction(beta),
-        gains,
-        _checked_scales(depth, scales),
-        found.universality_class == "A",
-        digits + 5,
-    )
-    start = _positive(eps, "eps")
-    law = escape_law(depth, net.small, gains)
+    constants = network_constants(activation, depth, small, width, parameterisation, scales, teacher, beta, digits)
+    net = constants.net
+    start = positive_fraction(eps, "eps")
+    law = escape_law(depth, net.small, constants.gains)
     with flint.ctx.workprec(working_bits(digits + 10)):
         rate = _positive_rate(constants.effective_rate())
         expansion = expansion_terms(net, constants, constants.curved_powers())
-        constant = None if threshold is None else _constant_ball(constants, _positive(threshold, "threshold"))
+        constant = None if threshold is None else _constant_ball(constants, positive_fraction(threshold, "threshold"))
         values = [_value(term, start, constant) for term in expansion.terms]
         return EscapePrediction(
             depth,
@@ -122,39 +109,6 @@ def predict_escape(
         )
 
 
-def _gains(parameterisation: str, depth: int, width: int) -> ReducedGains:
-    if isinstance(width, bool) or not isinstance(width, int) or width < 1:
-        raise ValueError(f"width must be an integer >= 1, got {width!r}")
-    return named_gains(parameterisation, depth, width)
-
-
-def _checked_class(activation: Activation) -> Classification:
-    found = classify(activation)
-    if found.universality_class == "D":
-        raise ValueError(
-            f"{activation.name} is of class D, s(0) != 0: the origin is not critical and the escape time saturates as "
-            "eps -> 0, so there is no law to predict; choose an activation of class A, B or C"
-        )
-    if found.universality_class == "outside":
-        raise ValueError(f"{activation.name} is outside the theory: {found.reason} Choose a smooth one with s'(0) > 0")
-    return found
-
-
-def _checked_scales(depth: int, scales: Sequence[Scalar] | None) -> tuple[Fraction, ...]:
-    if scales is None:
-        return (Fraction(1),) * depth
-    if len(scales) != depth:
-        raise ValueError(f"expected one scale per layer, {depth} of them, got {len(scales)}")
-    return tuple(_positive(scale, "scale") for scale in scales)
-
-
-def _positive(value: Scalar, name: str) -> Fraction:
-    number = Fraction(value)
-    if number <= 0:
-        raise ValueError(f"{name} must be positive, got {value!r}")
-    return number
-
-
 def _positive_rate(rate: Ball) -> Ball:
     if not rate > 0:
         raise ValueError(
@@ -165,7 +119,7 @@ def _positive_rate(rate: Ball) -> Ball:
 
 
 def _constant_ball(constants: CertifiedConstants, threshold: Fraction) -> Ball:
-    theta, total = _ball(threshold), arb(0)
+    theta, total = fraction_ball(threshold), arb(0)
     for (power, logs), coefficient in threshold_coefficients(constants.net, constants).items():
         total = total + coefficient * theta**power * theta.log() ** logs
     return total
@@ -174,7 +128,7 @@ def _constant_ball(constants: CertifiedConstants, threshold: Fraction) -> Ball:
 def _value(term: ExpansionTerm, eps: Fraction, constant: Ball | None) -> Ball | None:
     if term.coefficient is None:
         return constant
-    return term.coefficient * _ball(eps) ** term.eps_power * (1 / _ball(eps)).log() ** term.log_power
+    return term.coefficient * fraction_ball(eps) ** term.eps_power * (1 / fraction_ball(eps)).log() ** term.log_power
 
 
 def _time(expansion: EscapeExpansion, values: list[Ball | None], rate: Ball, digits: int) -> Constant | None:
@@ -204,7 +158,3 @@ def _closed_rate(constants: CertifiedConstants) -> sympy.Expr | None:
     scales = [fraction_to_sympy(scale) for scale in constants.scales]
     rate = effective_rate(constants.net.depth, constants.net.small, constants.gains, scales)
     return rate.coefficient.subs(ALPHA, exact_to_sympy(derivative_at_zero(constants.activation))) * overlap
-
-
-def _ball(value: Fraction) -> Ball:
-    return arb(fmpq(value.numerator, value.denominator))
