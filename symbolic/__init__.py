@@ -101,6 +101,11 @@ if TYPE_CHECKING:
     from symbolic.reduced_gains import named_gains as named_gains
     from symbolic.reduced_gains import ntk_gains as ntk_gains
     from symbolic.reduced_gains import plain_gains as plain_gains
+    from symbolic.saddle_hessian import FirstDerivative as FirstDerivative
+    from symbolic.saddle_hessian import first_nonzero_derivative as first_nonzero_derivative
+    from symbolic.saddle_hessian import manifold_hessian as manifold_hessian
+    from symbolic.saddle_hessian import origin_hessian as origin_hessian
+    from symbolic.saddle_hessian import origin_spectrum as origin_spectrum
     from symbolic.series import one_sided_taylor as one_sided_taylor
     from symbolic.series import phi_taylor as phi_taylor
     from symbolic.series import taylor as taylor
@@ -216,6 +221,11 @@ _PUBLIC = {
     "balance_laws": "balance",
     "certified_value": "certified_values",
     "network_constants": "certified_values",
+    "FirstDerivative": "saddle_hessian",
+    "first_nonzero_derivative": "saddle_hessian",
+    "manifold_hessian": "saddle_hessian",
+    "origin_hessian": "saddle_hessian",
+    "origin_spectrum": "saddle_hessian",
 }
 
 

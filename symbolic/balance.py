@@ -17,7 +17,7 @@ import sympy as sp
 
 from symbolic.escape import EPS
 from symbolic.normal_form import Bottleneck, make_bottleneck
-from symbolic.rate import ACTIVATION, ALPHA, INPUT, layer_scales
+from symbolic.rate import ACTIVATION, ALPHA, INPUT, layer_scales, small_scale
 from symbolic.reduced_gains import ReducedGains, check_depth, symbolic_gains
 from symbolic.symbolic_constants import moment_symbol, taylor_symbol
 
@@ -40,11 +40,6 @@ class BalanceLaw:
     exponent: int | None
     prefactor: sp.Expr
     along_flow: sp.Expr
-
-
-def small_scale(layer: int) -> sp.Symbol:
-    """X_layer as a symbol."""
-    return sp.Symbol(f"X_{layer}", positive=True)
 
 
 def balance_identity(depth: int, pair: int) -> sp.Expr:

@@ -83,34 +83,38 @@ def effective_rate(
     xi = layer_scales(depth) if scales is None else tuple(sp.sympify(x) for x in scales)
     if reduced.depth != depth or len(xi) != depth:
         raise ValueError(f"depth {depth} needs {depth} gains and {depth} scales, got {reduced.depth} and {len(xi)}")
-    derivative = _multilinear_derivative(_reduced_output(reduced.gains, xi, chosen), chosen)
+    derivative = multilinear_derivative(reduced_output(reduced.gains, xi, chosen), chosen)
     coefficient, chain = _split(derivative)
     return EffectiveRate(depth, chosen, sp.simplify(reduced.mobility * coefficient), chain)
 
 
-def _small_scale(layer: int) -> sp.Symbol:
+def small_scale(layer: int) -> sp.Symbol:
+    """X_layer, the scale of a small layer, as a real symbol."""
     return sp.Symbol(f"X_{layer}", real=True)
 
 
-def _reduced_output(a: tuple[sp.Expr, ...], xi: tuple[sp.Expr, ...], small: tuple[int, ...]) -> sp.Expr:
+def reduced_output(a: tuple[sp.Expr, ...], xi: tuple[sp.Expr, ...], small: tuple[int, ...]) -> sp.Expr:
     """yhat = a_L X_L s(... s(a_1 X_1 u)) with symbols X_i in the bottleneck and xi_i elsewhere."""
     value: sp.Expr = INPUT
     for layer, gain in enumerate(a, start=1):
-        scale = _small_scale(layer) if layer in small else xi[layer - 1]
+        scale = small_scale(layer) if layer in small else xi[layer - 1]
         value = gain * scale * (value if layer == 1 else ACTIVATION(value))
     return value
 
 
-def _multilinear_derivative(output: sp.Expr, small: tuple[int, ...]) -> sp.Expr:
-    """Mixed derivative at zero, from the last layer down: at X_i = 0 nothing of the layers below i is left but s(0)."""
+def multilinear_derivative(output: sp.Expr, small: Sequence[int]) -> sp.Expr:
+    """Mixed derivative at zero, from the last layer down: at X_i = 0 nothing of the layers below i is left but s(0).
+
+    small: the layers, each once.
+    """
     value = output
-    for layer in reversed(small):
-        scale = _small_scale(layer)
-        value = _at_origin(sp.diff(value, scale).subs(scale, 0))
+    for layer in sorted(small, reverse=True):
+        scale = small_scale(layer)
+        value = at_origin(sp.diff(value, scale).subs(scale, 0))
     return sp.expand(value, deep=False)
 
 
-def _at_origin(value: sp.Expr) -> sp.Expr:
+def at_origin(value: sp.Expr) -> sp.Expr:
     """Use s(0) = 0 and s'(0) = alpha from the inside out, until nothing changes."""
     while True:
         reduced = value.xreplace({ACTIVATION(0): sp.Integer(0)})
@@ -121,10 +125,10 @@ def _at_origin(value: sp.Expr) -> sp.Expr:
 
 
 def _slope_at_zero(term: sp.Subs) -> sp.Expr:
-    """s'(0) -> alpha; anything else left by SymPy is a derivative that the chain rule should not have produced."""
-    if isinstance(term.expr, sp.Derivative) and term.expr.expr.func == ACTIVATION and term.point == (0,):
-        return ALPHA
-    return term
+    """s'(0) -> alpha; higher derivatives and other points stay as they are."""
+    slope = term.expr
+    first = isinstance(slope, sp.Derivative) and slope.expr.func == ACTIVATION and slope.derivative_count == 1
+    return ALPHA if first and term.point == (0,) else term
 
 
 def _split(derivative: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
