@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb, factorial
+from typing import Literal
 
 from symbolic.closure import (
     Data,
@@ -36,6 +37,8 @@ from symbolic.closure import (
     neuron_velocities,
     outputs,
 )
+
+ClosedFormReading = Literal["exact", "closed", "single-sign", "order-m", "sign-flipped"]
 
 _PROUHET_TARRY_ESCOTT: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     1: ((0, 3), (1, 2)),
@@ -136,17 +139,32 @@ def binomial_certificate(
 
 
 def binomial_difference(
-    order: int, activation: ExactActivation, data: Data, direction: Vector, spacing: Fraction = Fraction(1)
+    order: int,
+    activation: ExactActivation,
+    data: Data,
+    direction: Vector,
+    spacing: Fraction = Fraction(1),
+    reading: ClosedFormReading = "exact",
 ) -> Fraction:
     """The closed form (-1)^K T_D(v) v_1^(m-1) K! h^K / 2^(K-1), K = m + D - 1, of ``binomial_certificate``'s
     difference.
 
-    It is non-zero whenever E[y (v.x)^D] and v_1 are: no order m is closed.
+    It is non-zero whenever E[y (v.x)^D] and v_1 are: no order m is closed. Counterfeits: "closed" (0, what closure at
+    order m would mean), "single-sign" (2^K in the denominator: the two signs of a not both counted), "order-m" (K = m
+    in the factorial and the powers), "sign-flipped".
     """
     K = _difference_order(order, activation)
-    degree = K - order + 1
-    T = activation.leading * data.correlation(direction, degree)
-    return Fraction((-1) ** K * factorial(K), 2 ** (K - 1)) * T * direction[0] ** (order - 1) * spacing**K
+    T = activation.leading * data.correlation(direction, K - order + 1) * direction[0] ** (order - 1)
+    values = {
+        "exact": Fraction((-1) ** K * factorial(K), 2 ** (K - 1)) * T * spacing**K,
+        "closed": Fraction(0),
+        "single-sign": Fraction((-1) ** K * factorial(K), 2**K) * T * spacing**K,
+        "order-m": Fraction((-1) ** order * factorial(order), 2 ** (order - 1)) * T * spacing**order,
+        "sign-flipped": -Fraction((-1) ** K * factorial(K), 2 ** (K - 1)) * T * spacing**K,
+    }
+    if reading not in values:
+        raise ValueError(f"expected a reading among {', '.join(values)}, got {reading!r}: choose one of them")
+    return values[reading]
 
 
 def finite_difference_certificate(

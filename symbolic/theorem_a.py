@@ -23,8 +23,9 @@ from math import prod
 from typing import Literal
 
 import sympy
+from flint import fmpq, fmpq_mat
 
-from symbolic.polynomial_form import Canonicaliser, IdentitySides, as_fraction
+from symbolic.polynomial_form import Canonicaliser, IdentitySides
 
 Statement = Literal["gradient-norm", "interface", "flow", "homogeneity"]
 EqualityReading = Literal["exact", "no-factor-r", "power-too-high", "printed-power"]
@@ -125,30 +126,68 @@ def theorem_a_instance(
 
     Raises ValueError when the shapes do not chain or r < 2.
     """
-    W = [sympy.Matrix([[sympy.Rational(e) for e in row] for row in weight]) for weight in weights]
-    a, m = (sympy.Matrix([sympy.Rational(e) for e in vector]) for vector in (readout, source))
-    sizes = [m.rows, *(weight.rows for weight in W)]
-    if len(W) < 2 or [weight.cols for weight in W] != sizes[:-1] or a.rows != sizes[-1]:
-        raise ValueError(f"expected at least two weight matrices that chain from m to a, got {[w.shape for w in W]}")
-    forward, backward = _vectors(W, a, m)
-    gradients = _gradients(W, a, m)
-    f = as_fraction(composed_overlap(a, W, m))
-    squares = [as_fraction(_inner(gradient, gradient)) for gradient in gradients]
-    total, norms = sum(squares, Fraction(0)), [as_fraction(_inner(weight, weight)) for weight in W]
-    cosines = [
-        Fraction(f**2, as_fraction(backward[k].dot(backward[k]) * forward[k + 1].dot(forward[k + 1])))
-        for k in range(len(W) - 1)
-        if f
-    ]
+    W = [_rational_matrix(weight) for weight in weights]
+    a, m = (_rational_matrix([[entry] for entry in vector]) for vector in (readout, source))
+    sizes = [m.nrows(), *(weight.nrows() for weight in W)]
+    if len(W) < 2 or [weight.ncols() for weight in W] != sizes[:-1] or a.nrows() != sizes[-1]:
+        shapes = [(weight.nrows(), weight.ncols()) for weight in W]
+        raise ValueError(
+            f"expected at least two weight matrices that chain from m to a, got {shapes}: check the widths"
+        )
+    f = _rational_overlap(a, W, m)
+    squares = [_gradient_square(a, W, m, layer) for layer in range(len(W))]
+    total, norms = sum(squares, Fraction(0)), [_square(weight) for weight in W]
+    backward, forward = _rational_vectors(a, W, m)
+    cosines = (f**2 / (_square(A) * _square(B)) for A, B in zip(backward[:-1], forward[1:], strict=True))
     return TheoremAInstance(
         layers=len(W),
         overlap=f,
         total=total,
-        gamma_squared=as_fraction(a.dot(a) * m.dot(m)),
+        gamma_squared=_square(a) * _square(m),
         imbalance_factor=(total / len(W)) ** len(W) / prod(squares, start=Fraction(1)) if f else None,
         misalignment_factor=1 / prod(cosines, start=Fraction(1)) if f else None,
         alignment_rate=total - f**2 * sum(1 / norm for norm in norms) if all(norms) else None,
     )
+
+
+def _rational_matrix(rows: RationalMatrix) -> fmpq_mat:
+    return fmpq_mat([[fmpq(Fraction(e).numerator, Fraction(e).denominator) for e in row] for row in rows])
+
+
+def _rational_overlap(a: fmpq_mat, weights: Sequence[fmpq_mat], m: fmpq_mat) -> Fraction:
+    forward = m
+    for weight in weights:
+        forward = weight * forward
+    value = (a.transpose() * forward)[0, 0]
+    return Fraction(int(value.p), int(value.q))
+
+
+def _gradient_square(a: fmpq_mat, weights: Sequence[fmpq_mat], m: fmpq_mat, layer: int) -> Fraction:
+    """|df/dW_l|_F^2; f is linear in W_l, so that its derivative by one entry is f with W_l replaced by that unit
+    matrix."""
+    rows, columns = weights[layer].nrows(), weights[layer].ncols()
+    total = Fraction(0)
+    for i in range(rows):
+        for j in range(columns):
+            unit = fmpq_mat(rows, columns)
+            unit[i, j] = fmpq(1)
+            total += _rational_overlap(a, [*weights[:layer], unit, *weights[layer + 1 :]], m) ** 2
+    return total
+
+
+def _rational_vectors(a: fmpq_mat, weights: Sequence[fmpq_mat], m: fmpq_mat) -> tuple[list[fmpq_mat], list[fmpq_mat]]:
+    """Backward vectors A_1..A_r and forward vectors B_1..B_r."""
+    backward, forward = [a], [m]
+    for weight in reversed(weights[1:]):
+        backward.append(weight.transpose() * backward[-1])
+    for weight in weights[:-1]:
+        forward.append(weight * forward[-1])
+    return backward[::-1], forward
+
+
+def _square(matrix: fmpq_mat) -> Fraction:
+    value = sum((entry**2 for entry in matrix.entries()), fmpq(0))
+    return Fraction(int(value.p), int(value.q))
 
 
 # Rational unit vectors of the plane, no two of them parallel.

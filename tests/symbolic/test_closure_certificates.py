@@ -74,6 +74,14 @@ def test_closed_form_of_every_order_agrees_with_back_propagation(
     assert found.difference == binomial_difference(order, activation, data, direction, spacing)
 
 
+@pytest.mark.parametrize("reading", ["closed", "single-sign", "order-m", "sign-flipped"])
+@pytest.mark.parametrize("order", [1, 2, 5])
+def test_counterfeit_closed_forms_disagree(order: int, reading: cc.ClosedFormReading) -> None:
+    found = binomial_certificate(order, CUBIC, CUBIC_DATA, V, F(1, 3)).difference
+    assert found == binomial_difference(order, CUBIC, CUBIC_DATA, V, F(1, 3))
+    assert found != binomial_difference(order, CUBIC, CUBIC_DATA, V, F(1, 3), reading)
+
+
 def test_closed_form_at_a_high_order() -> None:
     found = binomial_certificate(12, CUBIC, CUBIC_DATA, V, F(1, 2))
     assert found.refutes_closure

@@ -57,7 +57,7 @@ def points(draw: st.DrawFn) -> tuple[list[Fraction], list[list[list[Fraction]]],
     return vector(widths[-1]), weights, vector(widths[0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(points())
 def test_the_inequality_and_its_two_factors_at_random_rational_points(
     point: tuple[list[Fraction], list[list[list[Fraction]]], list[Fraction]],
@@ -82,6 +82,19 @@ def _aligned(scales: Sequence[Fraction], bend: Fraction | int = 0) -> theorem_a.
     ]
     weights[1][0][0] += bend
     return theorem_a_instance([2 * u for u in units[len(scales)]], weights, [3 * u for u in units[0]])
+
+
+def test_the_rational_total_is_the_symbolic_one() -> None:
+    weights = [[[F(1), F(2)], [F(-1, 2), F(3)], [F(0), F(1)]], [[F(1), F(1, 3), F(-2)], [F(2), F(0), F(1)]]]
+    readout, source = [F(1), F(-3)], [F(2), F(5)]
+    symbols = [theorem_a._matrix("W_1", 3, 2), theorem_a._matrix("W_2", 2, 3)]
+    a, m = theorem_a._matrix("a", 2, 1), theorem_a._matrix("m", 2, 1)
+    total = theorem_a._total(symbols, a, m)
+    values = dict(zip(a, readout, strict=True)) | dict(zip(m, source, strict=True))
+    for matrix, weight in zip(symbols, weights, strict=True):
+        values |= dict(zip(matrix, (entry for row in weight for entry in row), strict=True))
+    expected = total.subs({symbol: sympy.Rational(v.numerator, v.denominator) for symbol, v in values.items()})
+    assert sympy.Rational(theorem_a_instance(readout, weights, source).total) == expected
 
 
 def test_equality_iff_balanced_and_aligned() -> None:
