@@ -31,7 +31,7 @@ LARGEST_NETWORK = 10**8  # weights of one member; a Runge-Kutta pair keeps about
 LARGEST_ENSEMBLE = 10**6  # members of one request
 _ODE_CHUNK = 64  # members of one ODE call: milliseconds each, so that Ctrl-C loses little
 _FULL_CHUNK_WORK = 4e6  # weights x samples x members of one call of the full flow: about a second of it
-_THREADED_WORK = 2e6  # below it a gradient takes less time than handing it to a second thread
+_THREADED_WORK = 5e7  # below it a gradient takes milliseconds, and threads that wait for each other cost more
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ def test_he_seeds_are_paired_across_eps() -> None:
     base = (*TANH, "--init", "he", "--full", "--width", "6", "--inputs", "3", "--samples", "16", "--digits", "6")
     ladder = answer(*base, "--eps", "0.2,0.1", "--seeds", "2", "--small", "1,2,3")
     assert [(m["eps"], m["seed"]) for m in ladder["members"]] == [(0.2, 0), (0.2, 1), (0.1, 0), (0.1, 1)]
+    assert ladder["setup"]["parameterisation"] == "plain"
     alone = answer(*base, "--eps", "0.1", "--seed", "1")
     assert alone["escape_time"] == ladder["members"][3]["escape_time"]
 

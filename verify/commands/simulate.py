@@ -62,7 +62,7 @@ class _Layers(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--scales", type=_Numbers(), default=(1.0,), help="Scales of the other layers: one number (default 1) or L."
 )
-@click.option("--parameterisation", type=click.Choice(["ntk", "plain"]), default="ntk", show_default=True)
+@click.option("--parameterisation", type=click.Choice(["ntk", "plain"]), help="Default: ntk, with --init he plain.")
 @click.option("--teacher", metavar="A", help="Activation of the teacher y = beta t(v.x) (default: the network's).")
 @click.option("--beta", default=1.0, show_default=True, help="Amplitude of the teacher.")
 @click.option("--init", type=click.Choice(["manifold", "he"]), default="manifold", show_default=True)
@@ -88,6 +88,8 @@ def command(
     *,
     parameters: tuple[str, ...],
     layers: int,
+    parameterisation: str | None,
+    init: str,
     digits: int | None,
     full: bool,
     as_json: bool,
@@ -106,6 +108,9 @@ def command(
     request = Request(
         layers=layers,
         parameters=tuple(read_parameters(parameters).items()),
+        # He's variance 2/fan_in already holds the factor that ntk puts in front of the weights.
+        parameterisation=parameterisation or ("plain" if init == "he" else "ntk"),
+        init=init,
         full=full,
         digits=digits or (8 if full else 10),
         **options,
