@@ -71,6 +71,8 @@ def classify(activation: Activation, order: int = 40) -> Classification:
         return _result("outside", None, _Facts(False, False, None), f"s has {error}.")
     alpha = (both.right[1] - both.left[1]).scaled(fmpq(1, 2))
     mismatch = both.first_mismatch()
+    if both.kinked and mismatch is None:
+        mismatch = expansions(activation.elementary, max(order, SEARCH_ORDER)).first_mismatch()
     if mismatch is not None:
         return _not_smooth(activation, both, mismatch, alpha)
     return _smooth(activation, both.right, alpha, order)
@@ -164,7 +166,7 @@ def _linear_on_side(activation: Activation, side: int, slope: Exact) -> bool:
 def _has_kink(tree: Tree) -> bool:
     if tree[0] == "piecewise" or (tree[0] == "call" and tree[1] in ("abs", "sign", "heaviside", "max", "min")):
         return True
-    return any(_has_kink(part) for part in tree[1:] if isinstance(part, tuple))
+    return any(_has_kink(part) for part in tree if isinstance(part, tuple))
 
 
 def _where_phi_is_not_zero(activation: Activation) -> str:

@@ -21,6 +21,8 @@ Rational = Any  # flint.fmpq; python-flint ships no type that mypy could read he
 Ball = Any  # flint.arb
 
 ZERO_TEST_BITS = (128, 512, 4096)
+FACTORED_COMPLETELY = 10**30
+SMOOTH_BITS = 16
 
 
 class UndecidedError(ValueError):
@@ -37,8 +39,32 @@ class Generator:
     prime: int = field(compare=False, default=0)
 
 
-Monomial = tuple[tuple[Generator, Rational], ...]
-ONE: Monomial = ()
+class Monomial:
+    """A product of named constants to non-zero rational powers, sorted by name; the hash is computed once."""
+
+    __slots__ = ("_hash", "items")
+
+    def __init__(self, *items: tuple[Generator, Rational]) -> None:
+        self.items = items
+        self._hash = hash(tuple((g.name, int(e.p), int(e.q)) for g, e in items))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Monomial) and self.items == other.items)
+
+    def __iter__(self) -> Iterator[tuple[Generator, Rational]]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, position: int) -> tuple[Generator, Rational]:
+        return self.items[position]
+
+
+ONE = Monomial()
 PI_GENERATOR = Generator("pi", "pi")
 
 
@@ -104,7 +130,8 @@ def number(value: Any) -> Exact:
     return Exact({ONE: fmpq(value)})
 
 
-PI = Exact({((PI_GENERATOR, fmpq(1)),): fmpq(1)})
+PI_MONOMIAL = Monomial((PI_GENERATOR, fmpq(1)))
+PI = Exact({PI_MONOMIAL: fmpq(1)})
 
 
 def monomial_text(monomial: Monomial) -> str:
@@ -151,7 +178,7 @@ def normalised(exponents: Mapping[Generator, Rational]) -> Exact:
             kept = exponent - whole
         if kept != 0:
             rest.append((generator, kept))
-    monomial = tuple(sorted(rest, key=lambda item: item[0].name))
+    monomial = Monomial(*sorted(rest, key=lambda item: item[0].name))
     product = _reduced(monomial).scaled(coefficient)
     return product if expand == number(1) else product * expand
 
@@ -271,7 +298,7 @@ def cleared(element: Exact) -> Exact:
         for generator in sorted(sums, key=lambda g: g.name):
             lowest = min((e for m in element.terms for g, e in m if g == generator), default=fmpq(0))
             if lowest < 0:
-                lift = ((generator, fmpq(-_floor(lowest))),)
+                lift = Monomial((generator, fmpq(-_floor(lowest))))
                 element = total(_combined(m, lift).scaled(c) for m, c in element.terms.items())
     return total(_without_squared_cosines(m).scaled(c) for m, c in element.terms.items())
 
@@ -280,12 +307,12 @@ def _without_squared_cosines(monomial: Monomial) -> Exact:
     for position, (generator, exponent) in enumerate(monomial):
         if generator.kind == "cos" and exponent >= 2:
             assert generator.argument is not None
-            lower = monomial[:position] + monomial[position + 1 :]
+            lower = {g: e for other, (g, e) in enumerate(monomial) if other != position}
             if exponent > 2:
-                lower = (*lower, (generator, exponent - 2))
+                lower[generator] = exponent - 2
             sine = Generator(f"sin({generator.argument!r})", "sin", generator.argument)
-            replaced = Exact({ONE: fmpq(1), ((sine, fmpq(2)),): fmpq(-1)})
-            product = normalised(dict(lower)) * replaced
+            replaced = Exact({ONE: fmpq(1), Monomial((sine, fmpq(2))): fmpq(-1)})
+            product = normalised(lower) * replaced
             return total(_without_squared_cosines(m).scaled(c) for m, c in product.terms.items())
     return Exact({monomial: fmpq(1)})
 
@@ -326,10 +353,12 @@ def _power_of_term(monomial: Monomial, coefficient: Rational, exponent: Rational
 
 def factors(value: Rational) -> Iterator[tuple[int, Rational]]:
     """Primes and exponents of the absolute value of a non-zero rational."""
-    for prime, multiplicity in fmpz(value.p).factor():
-        yield int(prime), fmpq(multiplicity)
-    for prime, multiplicity in fmpz(value.q).factor():
-        yield int(prime), fmpq(-multiplicity)
+    for part, direction in ((fmpz(value.p), 1), (fmpz(value.q), -1)):
+        # A full factorisation of a large number may not end: it keeps a composite cofactor, at the price that two of
+        # its roots may not be recognised as related.
+        small = abs(part) <= FACTORED_COMPLETELY
+        for prime, multiplicity in part.factor() if small else part.factor_smooth(SMOOTH_BITS):
+            yield int(prime), fmpq(direction * multiplicity)
 
 
 def primitive_part(element: Exact) -> tuple[Rational, Exact]:

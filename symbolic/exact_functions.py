@@ -6,7 +6,7 @@ from flint import fmpq
 
 from symbolic.exact import (
     PI,
-    PI_GENERATOR,
+    PI_MONOMIAL,
     Exact,
     Generator,
     Monomial,
@@ -64,13 +64,13 @@ def _logarithm_of_generator(generator: Generator) -> Exact:
     if generator.kind == "sum":
         assert generator.argument is not None
         return _named("log", generator.argument)
-    value = Exact({((generator, fmpq(1)),): fmpq(1)})
+    value = Exact({Monomial((generator, fmpq(1))): fmpq(1)})
     # A negative named constant can only stand in an even power here, because the whole argument is positive.
     return _named("log", value if sign(value) > 0 else -value)
 
 
 def _named(kind: str, argument: Exact) -> Exact:
-    return Exact({((Generator(f"{kind}({argument!r})", kind, argument), fmpq(1)),): fmpq(1)})
+    return Exact({Monomial((Generator(f"{kind}({argument!r})", kind, argument), fmpq(1))): fmpq(1)})
 
 
 def odd_function(kind: str, argument: Exact) -> Exact:
@@ -99,7 +99,7 @@ def cosine(argument: Exact) -> Exact:
 
 def _quarter_turns(argument: Exact) -> int:
     """m when the argument is m pi/2 plus terms without pi, m an integer; else 0."""
-    turns = 2 * argument.terms.get(((PI_GENERATOR, fmpq(1)),), fmpq(0))
+    turns = 2 * argument.terms.get(PI_MONOMIAL, fmpq(0))
     return int(turns.p) if turns.q == 1 else 0
 
 

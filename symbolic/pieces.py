@@ -150,7 +150,7 @@ def _zeros(tree: Tree, argument: Affine) -> list[Exact]:
         line = affine(deciding, argument)
         if line is not None and not exact.is_zero(line.slope):
             found.append(-line.offset * exact.power(line.slope, fmpq(-1)))
-    return found + [zero for part in tree[1:] if isinstance(part, tuple) for zero in _zeros(part, argument)]
+    return found + [zero for part in tree if isinstance(part, tuple) for zero in _zeros(part, argument)]
 
 
 def _specialised(tree: Tree, argument: Affine, inside: Exact) -> Tree:

@@ -144,15 +144,17 @@ def from_rationals(coefficients: Iterable[Any]) -> PowerSeries:
 def compose(outer: PowerSeries, inner: PowerSeries) -> PowerSeries:
     """``outer(inner(t))`` for an outer series of shift 0 and an inner one without constant term."""
     inner = inner.starting_at(0) if inner.shift > 0 else inner
-    order = inner.order
+    order = min(inner.order, outer.length)
     if len(inner.parts) == 1:
         (monomial, polynomial), *_ = inner.parts.items()
-        if polynomial.degree() == 1 and outer.length >= order:
+        if polynomial.degree() == 1 and monomial == ONE:
+            # t -> q t with rational q (mostly 1), polynomial by polynomial.
+            return PowerSeries({m: p(polynomial).truncate(order) for m, p in outer.parts.items()}, order)
+        if polynomial.degree() == 1:
             scaled = outer.scaled_variable(Exact({monomial: polynomial[1]}))
             return PowerSeries({m: p.truncate(order) for m, p in scaled.parts.items()}, order)
-    needed = min(outer.length, order)
     result = constant_series(Exact(), order)
-    for power in reversed(range(needed)):
+    for power in reversed(range(order)):
         result = result * inner + constant_series(outer.coefficient(power), order)
     return result
 

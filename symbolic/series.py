@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import sympy
 
 LARGEST_ORDER = 2000
+SIGN_ORDER = 320  # an argument of sign, heaviside or a condition that vanishes to this order is taken to be zero
 
 
 class NoExpansionError(ValueError):
@@ -50,6 +51,10 @@ class Expansions:
             if not exact.is_zero(above - mirrored):
                 return power
         return None
+
+
+class _MoreTermsError(Exception):
+    """Asks for an expansion with more terms."""
 
 
 class _Expander:
@@ -120,9 +125,9 @@ class _Expander:
         if name == "abs":
             return arguments[0] if self._sign(arguments[0]) >= 0 else -arguments[0]
         if name == "sign":
-            return self.constant(exact.number(self._sign(arguments[0])))
+            return self.constant(exact.number(self._sure_sign(arguments[0])))
         if name == "heaviside":
-            return self.constant(exact.number(fmpq(1 + self._sign(arguments[0]), 2)))
+            return self.constant(exact.number(fmpq(1 + self._sure_sign(arguments[0]), 2)))
         return elementary.FUNCTIONS[name](arguments[0])
 
     def _extremum(self, arguments: list[PowerSeries], direction: int) -> PowerSeries:
@@ -136,10 +141,17 @@ class _Expander:
         for condition, value in tree[1:]:
             if condition[0] == "true":
                 return self.series(value)
-            gap = self._sign(self.series(condition[2]) - self.series(condition[1]))
+            gap = self._sure_sign(self.series(condition[2]) - self.series(condition[1]))
             if gap > 0 or (gap == 0 and condition[0] == "less_equal"):
                 return self.series(value)
         raise ValueError("a piecewise function that is not defined on this side of 0")
+
+    def _sure_sign(self, series: PowerSeries) -> int:
+        """The sign where a vanishing argument would pick another branch, so that 0 needs many vanishing terms."""
+        sign = self._sign(series)
+        if sign == 0 and series.order < SIGN_ORDER:
+            raise _MoreTermsError(SIGN_ORDER - series.order)
+        return sign
 
     def _sign(self, series: PowerSeries) -> int:
         """Sign of the series for small t > 0; notes a kink when the argument vanishes at 0."""
@@ -160,6 +172,9 @@ def _one_side(tree: Tree, side: int, order: int) -> tuple[tuple[Exact, ...], boo
             result = expander.series(tree)
         except UndecidedError:
             raise
+        except _MoreTermsError as more:
+            extra += more.args[0]
+            continue
         except (ValueError, ZeroDivisionError) as error:
             raise NoExpansionError(f"no expansion at 0: {error}") from error
         if result.shift < 0:
@@ -169,7 +184,7 @@ def _one_side(tree: Tree, side: int, order: int) -> tuple[tuple[Exact, ...], boo
         if result.order > order:
             return tuple(result.coefficient(power) for power in range(order + 1)), expander.kinked
         extra += order + 1 - result.order
-        if extra > 4 * order + 64:
+        if extra > 4 * order + SIGN_ORDER:
             raise NoExpansionError(
                 "no expansion at 0: too many terms cancel in a quotient, write the activation in a simpler form"
             )

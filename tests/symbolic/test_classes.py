@@ -98,6 +98,12 @@ TYPED = {
     "z + z^51": (trees.add(Z, trees.power(Z, 51)), "B", 51),
     "z + z^50": (trees.add(Z, trees.power(Z, 50)), "C", 50),
     "z + |z|^3": (trees.add(Z, trees.power(trees.call("abs", Z), 3)), "outside", None),
+    "z + z^2 + |z|^101": (
+        trees.add(Z, trees.power(Z, 2), trees.power(trees.call("abs", Z), 101)),
+        "outside",
+        None,
+    ),
+    "z sign(z^50)": (trees.mul(Z, trees.call("sign", trees.power(Z, 50))), "A", None),
     "-z": (trees.negative(Z), "outside", None),
     "-sin z": (trees.negative(trees.call("sin", Z)), "outside", 3),
     "0": (trees.rational(0), "outside", None),

@@ -115,6 +115,12 @@ def test_hardtanh_has_three_pieces_and_softsign_two() -> None:
     assert softsign[1][1] == divide(Z, add(rational(1), Z))
 
 
+def test_a_kink_inside_a_condition_is_seen() -> None:
+    tree = ("piecewise", (("less", call("abs", Z), rational(1)), Z), (("true",), rational(0)))
+    pieces = resolve(tree, IDENTITY, Interval())
+    assert [piece for _, piece in pieces] == [rational(0), Z, Z, rational(0)]
+
+
 def test_a_kink_that_is_not_affine_is_left_alone() -> None:
     tree = call("abs", add(power(Z, 2), rational(-1)))
     assert resolve(tree, IDENTITY, Interval()) == [(Interval(), tree)]

@@ -75,6 +75,11 @@ def test_errors() -> None:
         exact_functions.logarithm(number(-1))
 
 
+def test_a_large_number_is_not_factored_to_the_end() -> None:
+    huge = number(10**200 + 357) * number(10**150 + 67)
+    assert exact.is_zero(exact.power(huge, HALF) * exact.power(huge, HALF) - huge)
+
+
 GENERATORS = (ONE, PI, root(2), E, INVERSE, SIN, COS, exact_functions.logarithm(number(3)), exact.power(PI, -HALF))
 rationals = st.fractions(min_value=-3, max_value=3, max_denominator=7).map(lambda f: fmpq(f.numerator, f.denominator))
 elements = st.lists(st.tuples(st.sampled_from(GENERATORS), rationals), max_size=4).map(
