@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from numeric.estimators import finite_scale_error as finite_scale_error
     from numeric.estimators import local_slopes as local_slopes
     from numeric.estimators import measured_order as measured_order
+    from numeric.flow import FlowOptions as FlowOptions
+    from numeric.flow import FlowResult as FlowResult
+    from numeric.flow import gradient_flow as gradient_flow
     from numeric.hessian import dense_hessian as dense_hessian
     from numeric.hessian import flat_gradient as flat_gradient
     from numeric.hessian import hessian_product as hessian_product
@@ -106,6 +109,8 @@ _PUBLIC: dict[str, str] = {
     "EigenPairs": "lanczos",
     "EquivalenceBound": "equivalence",
     "EscapeRule": "escape_rule",
+    "FlowOptions": "flow",
+    "FlowResult": "flow",
     "FlowTime": "inequality",
     "ImbalanceCase": "imbalance",
     "ImbalanceTerms": "imbalance",
@@ -147,6 +152,7 @@ _PUBLIC: dict[str, str] = {
     "gauss_hermite": "data",
     "gaussian_batch": "data",
     "gradient": "network",
+    "gradient_flow": "flow",
     "he_start": "starts",
     "hessian_product": "hessian",
     "imbalance_terms": "imbalance",

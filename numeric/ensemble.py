@@ -8,7 +8,6 @@ member's gradient does not depend on the batch that it is in.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,7 +20,7 @@ from numeric.kernels import kernel, padded
 from numeric.losses import Loss, loss
 from numeric.network import Network, Weights
 
-_CHUNK_BYTES = 2**19  # workspace of a chunk of members: half of a usual second-level cache
+_CHUNK_BYTES = 2**22  # workspace of a chunk of members: measured best where it fills a shared third-level cache
 _CUDA_CHUNK_BYTES = 2**31
 
 
@@ -111,6 +110,7 @@ class Ensemble:
         self._criterion = criterion or loss("mse")
         self._kernel = kernel(net.activation)
         self._dtype, self._device = dtype, torch.device(device)
+        self._item_bytes = torch.finfo(dtype).bits // 8
         self._block = self._sample_block()
         self._chunk = chunk or self._members_per_chunk()
         self._room = 0  # members for which buffers are allocated
@@ -240,8 +240,8 @@ class Ensemble:
     def _sample_block(self) -> int:
         """Samples per block: all of them if one member's workspace fits, else a power of two; from shapes alone."""
         widest = max(self.net.widths[1:-1], default=1)
-        block = 2 ** int(math.log2(max(64, self._budget() // max(1, widest * self._bytes_per_unit()))))
-        return min(self.data.samples, block)
+        fits = max(64, self._budget() // max(1, widest * self._bytes_per_unit()))
+        return min(self.data.samples, 1 << (fits.bit_length() - 1))
 
     def _members_per_chunk(self) -> int:
         widest = max(self.net.widths[1:-1], default=1)
@@ -250,9 +250,7 @@ class Ensemble:
     def _bytes_per_unit(self) -> int:
         """Workspace bytes per hidden unit and sample."""
         layers = max(1, self.net.depth - 1)
-        item = torch.finfo(self._dtype).bits // 8
-        buffers = 2 + layers * (2 if self._kernel.stores_slope else 1)
-        return item * buffers
+        return self._item_bytes * (2 + layers * (2 if self._kernel.stores_slope else 1))
 
     def _budget(self) -> int:
         return _CUDA_CHUNK_BYTES if self._device.type == "cuda" else _CHUNK_BYTES

@@ -2,8 +2,9 @@
 
 In the growth clock sigma the flow is dW/dsigma = -grad/rho, dt/dsigma = 1/rho with rho^2 = sum_l
 (|grad_l|/|W_l|)^2: a plateau of any length takes O(log 1/eps) units of sigma.  (The sum is within sqrt(L) of the
-largest ratio and smooth; at the kinks of the maximum a high-order pair loses its order and half of its steps.)  The time t is a component of the state (the spare column of
-`Layout`), under error control like the weights.  In the time clock rho is replaced by 1.
+largest ratio and smooth; at the kinks of the maximum a high-order pair loses its order and half of its steps.)  The
+time t is a component of the state (the spare column of `Layout`), under error control like the weights.  In the time
+clock rho is replaced by 1.
 """
 
 from __future__ import annotations
