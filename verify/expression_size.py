@@ -6,15 +6,20 @@ One pass over the tree carries, in floats, what each part can grow into; no rati
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from verify.expression_float import function_value
 from verify.expression_tree import Tree, to_text
 
 MAX_DEPTH = 40  # of the tree: SymPy needs up to ten Python frames a level, of a thousand
 MAX_EXPONENT = 100.0  # of a constant power: beyond every degree that the expansions are used for
+MAX_DEGREE = 10_000.0  # of powers of powers
 MAX_MAGNITUDE = 1e50  # of a constant, and of any part at z = 0
-MAX_BITS = 10_000.0  # of the integers that a part can grow into: 3000 digits, instantaneous everywhere
+MAX_RATIONAL_BITS = 10_000.0  # of a rational constant: 3000 digits, which Python still prints
+MAX_BITS = 4e6  # of the integers that SymPy may meet on its way to a simpler form: a fraction of a second
+EXACT_BITS = 300.0  # rationals up to this size are followed exactly, to know the numerators of exponents
+MOST_FOLDED_BITS = 1000.0  # what one sum or product of them may come to: within the range of floats
 SUSPECT = 1e-13  # a constant this small beside its own terms may be an exact 0 that rounding hides
 
 _EXPONENTIALS = frozenset(
@@ -22,10 +27,6 @@ _EXPONENTIALS = frozenset(
     | {"elu", "selu", "celu", "gaussian", "logcosh"}
 )
 _INVERSES = frozenset({"log", "softplus", "logcosh", "asinh", "acosh", "atanh", "mish"})
-_BOUNDED = frozenset(
-    {"sin", "cos", "asin", "acos", "atan", "tanh", "erf", "erfc", "sigmoid", "hardtanh", "softsign", "sign"}
-    | {"heaviside", "gaussian"}
-)
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,12 @@ class _Size:
     value: float  # at z = 0; nan where that is not a real number
     scale: float  # modulus of the terms that made up the value: rounding is relative to it
     constant: bool  # z does not occur
-    bits: float  # bound on the bits of the integers in it
-    reach: float  # bound on its modulus in which log(x) counts as the bits of x: how often an exponential repeats x
-    inverse: bool  # a logarithm or its like occurs
+    bits: float  # bound on the bits of the integers in it, once SymPy has collected powers and logarithms
+    reach: float  # bound on the numerators and denominators of its coefficients, log(x) counting as the bits of x
+    inverse: bool  # a logarithm or its like occurs: an exponential may turn c log(x) into x**c
+    rational: bool = False  # made of rational numbers alone
+    exact: Fraction | None = None  # its value then, as long as it is short
+    degree: float = 0.0  # as a polynomial in z and in the functions that occur
 
     @property
     def may_be_zero(self) -> bool:
@@ -51,9 +55,10 @@ class _TooLargeError(Exception):
 def complaint(tree: Tree) -> str | None:
     """One sentence why the constants of `tree` are refused, or None if they are bounded and real.
 
-    Refused are: depth over 40, a constant power beyond +-100, a constant (or a value at z = 0) beyond 1e50, integers
-    of more than 10000 bits, constants that are no finite real number, such as log(-1), and division by a constant
-    that float arithmetic cannot tell from 0, such as 1/(1 - 1) or 1/sin(pi).
+    Refused are: depth over 40, a constant power beyond +-100, powers of powers beyond degree 10000, a constant (or a
+    value at z = 0) beyond 1e50, rational constants of more than 10000 bits, other parts in which integers could pass 4
+    million bits, constants that are no finite real number, such as log(-1), and division by a constant that float
+    arithmetic cannot tell from 0, such as 1/(1 - 1) or 1/sin(pi).
     """
     if _too_deep(tree):
         return f"The expression nests deeper than {MAX_DEPTH} operations; simplify it."
@@ -80,24 +85,22 @@ def _size(tree: Tree) -> _Size:
     if abs(size.value) > MAX_MAGNITUDE:  # infinity included, nan not
         what = "constant" if size.constant else "value at z = 0 of"
         raise _TooLargeError(f"The {what} {_shown(tree)} is beyond {MAX_MAGNITUDE:.0e}; use smaller numbers.")
-    if size.bits > MAX_BITS:
-        raise _TooLargeError(
-            f"The numbers in {_shown(tree)} could grow beyond {MAX_BITS:.0f} bits; use fewer digits or smaller powers."
-        )
+    if size.degree > MAX_DEGREE:
+        raise _TooLargeError(f"The degree of {_shown(tree)} is beyond {MAX_DEGREE:.0f}; use smaller powers.")
+    if size.bits > (MAX_RATIONAL_BITS if size.rational else MAX_BITS):
+        raise _TooLargeError(f"The numbers in {_shown(tree)} could grow too long; use fewer digits or smaller powers.")
     return size
 
 
 def _measure(tree: Tree) -> _Size:
     kind = tree[0]
     if kind == "z":
-        return _Size(0.0, 0.0, False, 1.0, 1.0, False)
+        return _Size(0.0, 0.0, False, 1.0, 1.0, False, degree=1.0)
     if kind == "rational":
-        value = tree[1] / tree[2]
-        bits = float(tree[1].bit_length() + tree[2].bit_length())
-        return _Size(value, abs(value), True, bits, abs(value), False)
+        return _rational(Fraction(tree[1], tree[2]), float(tree[1].bit_length() + tree[2].bit_length()))
     if kind == "constant":
         value = math.pi if tree[1] == "pi" else math.e
-        return _Size(value, value, True, 2.0, value, False)
+        return _Size(value, value, True, 1.0, 1.0, False)
     if kind == "pow":
         return _power(tree, _size(tree[1]), _size(tree[2]))
     if kind == "piecewise":
@@ -105,18 +108,50 @@ def _measure(tree: Tree) -> _Size:
     parts = [_size(part) for part in tree[1:] if isinstance(part, tuple)]
     if kind == "call":
         return _call(tree, parts)
-    reached, scaled = [part.reach for part in parts], [part.scale for part in parts]
-    if kind == "add":
-        return _joined(sum(part.value for part in parts), max(scaled), sum(reached), parts)
-    return _joined(math.prod(part.value for part in parts), math.prod(scaled), math.prod(reached), parts)
+    return _sum(parts) if kind == "add" else _product(parts)
+
+
+def _rational(exact: Fraction, bits: float) -> _Size:
+    value = exact.numerator / exact.denominator
+    reach = float(max(abs(exact.numerator), exact.denominator)) if bits <= EXACT_BITS else math.inf
+    return _Size(value, abs(value), True, bits, reach, False, True, exact if bits <= EXACT_BITS else None)
+
+
+def _sum(parts: Sequence[_Size]) -> _Size:
+    known, others = _split(parts)
+    rational = _rational(sum((exact for _, exact in known), Fraction(0)), sum(part.bits for part, _ in known))
+    if not others:
+        return rational
+    reach = (rational.reach if known else 0.0) + sum(part.reach for part in others)
+    return _joined(sum(part.value for part in parts), max(part.scale for part in parts), reach, parts)
+
+
+def _product(parts: Sequence[_Size]) -> _Size:
+    known, others = _split(parts)
+    rational = _rational(
+        math.prod((exact for _, exact in known), start=Fraction(1)), sum(part.bits for part, _ in known)
+    )
+    if not others:
+        return rational
+    value, scale = math.prod(part.value for part in parts), math.prod(part.scale for part in parts)
+    size = _joined(value, scale, rational.reach * math.prod(part.reach for part in others), parts)
+    return replace(size, degree=sum(part.degree for part in parts))
+
+
+def _split(parts: Sequence[_Size]) -> tuple[list[tuple[_Size, Fraction]], list[_Size]]:
+    """The parts whose exact value is known, as long as they are short together, and the others."""
+    known = [(part, part.exact) for part in parts if part.exact is not None]
+    if sum(part.bits for part, _ in known) > MOST_FOLDED_BITS:
+        return [], list(parts)
+    return known, [part for part in parts if part.exact is None]
 
 
 def _joined(value: float, scale: float, reach: float, parts: Sequence[_Size], extra_bits: float = 0.0) -> _Size:
-    constant = all(part.constant for part in parts)
-    if constant:
-        reach = max(reach, abs(value))
     bits = sum(part.bits for part in parts) + extra_bits
-    return _Size(value, scale, constant, bits, reach, any(part.inverse for part in parts))
+    inverse = any(part.inverse for part in parts)
+    rational = all(part.rational for part in parts)
+    constant, degree = all(part.constant for part in parts), max(part.degree for part in parts)
+    return _Size(value, scale, constant, bits, max(1.0, reach), inverse, rational, degree=degree)
 
 
 def _power(tree: Tree, base: _Size, exponent: _Size) -> _Size:
@@ -124,10 +159,18 @@ def _power(tree: Tree, base: _Size, exponent: _Size) -> _Size:
         raise _TooLargeError(f"The power in {_shown(tree)} is beyond +-{MAX_EXPONENT:.0f}; use a smaller exponent.")
     if exponent.constant and exponent.value < 0 and base.may_be_zero:
         raise _TooLargeError(f"The denominator {_shown(tree[1])} cannot be told from 0; correct it.")
+    # (p/q)**(m/n) has p**m inside a root, and SymPy works it out: the numerator m counts, not the value m/n.
+    bits = exponent.reach * base.bits + (exponent.reach if exponent.inverse else 0.0)
+    whole = exponent.exact is not None and exponent.exact.denominator == 1
+    if whole and base.exact is not None and bits <= EXACT_BITS:
+        assert exponent.exact is not None
+        return _rational(base.exact**exponent.exact.numerator, bits)
     value = function_value("pow", (base.value, exponent.value))
-    growth = function_value("pow", (base.reach, exponent.value)) if exponent.constant and exponent.value > 0 else 1.0
-    reach = math.inf if math.isnan(growth) else max(growth, 1.0)
-    return _joined(value, abs(value), reach, (base, exponent), extra_bits=exponent.reach * base.bits)
+    growth = function_value("pow", (base.reach, math.ceil(abs(exponent.value)))) if exponent.constant else math.inf
+    reach = growth if math.isfinite(growth) and base.inverse else bits
+    size = _joined(value, abs(value), reach, (base, exponent))
+    degree = max(1.0, abs(exponent.value)) * base.degree if exponent.constant else 1.0
+    return replace(size, bits=bits, rational=size.rational and whole, degree=degree)
 
 
 def _call(tree: Tree, parts: Sequence[_Size]) -> _Size:
@@ -135,11 +178,13 @@ def _call(tree: Tree, parts: Sequence[_Size]) -> _Size:
     if name == "log" and parts[0].may_be_zero:
         raise _TooLargeError(f"The argument of {_shown(tree)} cannot be told from 0; correct it.")
     value = function_value(name, [part.value for part in parts])
-    inner_reach, inner_bits = sum(part.reach for part in parts), sum(part.bits for part in parts)
-    repeats = inner_reach if name in _EXPONENTIALS and any(part.inverse for part in parts) else 0.0
-    reach = 1.0 if name in _BOUNDED else max(inner_reach, inner_bits) if name in _INVERSES else inner_reach
+    reach = sum(part.reach for part in parts)
+    repeats = reach if name in _EXPONENTIALS and any(part.inverse for part in parts) else 0.0
+    if name in _INVERSES:
+        reach = max(reach, sum(part.bits for part in parts))
     size = _joined(value, max(1.0, abs(value)), reach, parts, extra_bits=1.0 + repeats)
-    return _Size(size.value, size.scale, size.constant, size.bits, size.reach, size.inverse or name in _INVERSES)
+    degree = 2.0 * size.degree if name in ("squared_relu", "hardswish") else size.degree
+    return replace(size, inverse=size.inverse or name in _INVERSES, rational=False, degree=degree)
 
 
 def _branches(branches: tuple[Tree, ...]) -> _Size:
