@@ -83,8 +83,11 @@ def effective_rate(
     xi = layer_scales(depth) if scales is None else tuple(sp.sympify(x) for x in scales)
     if reduced.depth != depth or len(xi) != depth:
         raise ValueError(f"depth {depth} needs {depth} gains and {depth} scales, got {reduced.depth} and {len(xi)}")
-    derivative = multilinear_derivative(reduced_output(reduced.gains, xi, chosen), chosen)
-    coefficient, chain = _split(derivative)
+    # Always with symbols first: where a gain times a scale is the number 1, SymPy would differentiate s(s(X)) by s(X).
+    general = symbolic_gains(depth)
+    derivative = multilinear_derivative(reduced_output(general.gains, layer_scales(depth), chosen), chosen)
+    values = dict(zip((*general.gains, *layer_scales(depth)), (*reduced.gains, *xi), strict=True))
+    coefficient, chain = _split(derivative.xreplace(values))
     return EffectiveRate(depth, chosen, sp.simplify(reduced.mobility * coefficient), chain)
 
 

@@ -106,3 +106,11 @@ def test_bad_lengths_and_names_are_refused():
         general_gains((1, 1), ())
     with pytest.raises(ValueError, match="width"):
         plain_gains(2, -3)
+
+
+def test_scales_of_one_are_no_special_case() -> None:
+    """Two O(1) layers at scale 1 after the bottleneck: s(s(.)) with no factor between, which SymPy stumbles over."""
+    xi = sp.Rational(7, 5)
+    general = effective_rate(4, (1, 2), ntk_gains(4, 64), (1, 1, xi, xi))
+    at_one = effective_rate(4, (1, 2), ntk_gains(4, 64), (1, 1, 1, 1))
+    assert sp.simplify(general.coefficient - xi**2 * at_one.coefficient) == 0

@@ -140,7 +140,7 @@ CLAIMS = (
         theorem="T3",
         title="prefactor",
         latex=STATEMENT + r",\quad h_\sigma = \mathbb{E}[\sigma'(g)]",
-        plain="K is beta h alpha^(L-1)/sqrt(N) with h = E[s'(g)], the first Hermite coefficient, and the teacher's beta.",
+        plain="K is beta h alpha^(L-1)/sqrt(N), h = E[s'(g)] the first Hermite coefficient, beta the teacher's.",
         source=f"{SOURCE}, corrected; THEORY T3",
         reading=Reading.CORRECTED,
         evidence=Evidence.NUMERICAL,
