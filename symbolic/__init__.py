@@ -82,11 +82,21 @@ if TYPE_CHECKING:
     from symbolic.manifold import network_tangency as network_tangency
     from symbolic.manifold import reduced_system as reduced_system
     from symbolic.manifold import restricted_loss as restricted_loss
+    from symbolic.manifold_any_width import manifold_tangency_any_width as manifold_tangency_any_width
     from symbolic.moments import Chain as Chain
     from symbolic.moments import Constant as Constant
     from symbolic.moments import gaussian_expectation as gaussian_expectation
     from symbolic.moments import hermite as hermite
     from symbolic.moments import moment as moment
+    from symbolic.optimisers import NoiseLaw as NoiseLaw
+    from symbolic.optimisers import StepLaw as StepLaw
+    from symbolic.optimisers import adam_crossover as adam_crossover
+    from symbolic.optimisers import adam_steps as adam_steps
+    from symbolic.optimisers import gradient_descent_steps as gradient_descent_steps
+    from symbolic.optimisers import heavy_ball_steps as heavy_ball_steps
+    from symbolic.optimisers import modified_equation as modified_equation
+    from symbolic.optimisers import noise_floor as noise_floor
+    from symbolic.optimisers import sign_descent_steps as sign_descent_steps
     from symbolic.polynomial_form import IdentitySides as IdentitySides
     from symbolic.prediction import EscapePrediction as EscapePrediction
     from symbolic.prediction import PredictedTerm as PredictedTerm
@@ -123,6 +133,9 @@ _PUBLIC = {
     "activation": "activations",
     "activation_from_tree": "activations",
     "catalogue": "activations",
+    "BalanceLaw": "balance",
+    "balance_identity": "balance",
+    "balance_laws": "balance",
     "growth_rates": "block_ansatz",
     "loop_gain": "block_ansatz",
     "off_block_force": "block_ansatz",
@@ -132,6 +145,8 @@ _PUBLIC = {
     "vector_output_invariance": "block_ansatz",
     "StagePair": "block_constants",
     "stage_pair": "block_constants",
+    "certified_value": "certified_values",
+    "network_constants": "certified_values",
     "Classification": "classes",
     "classify": "classes",
     "Data": "closure",
@@ -186,11 +201,21 @@ _PUBLIC = {
     "network_tangency": "manifold",
     "reduced_system": "manifold",
     "restricted_loss": "manifold",
+    "manifold_tangency_any_width": "manifold_any_width",
     "Chain": "moments",
     "Constant": "moments",
     "gaussian_expectation": "moments",
     "hermite": "moments",
     "moment": "moments",
+    "NoiseLaw": "optimisers",
+    "StepLaw": "optimisers",
+    "adam_crossover": "optimisers",
+    "adam_steps": "optimisers",
+    "gradient_descent_steps": "optimisers",
+    "heavy_ball_steps": "optimisers",
+    "modified_equation": "optimisers",
+    "noise_floor": "optimisers",
+    "sign_descent_steps": "optimisers",
     "IdentitySides": "polynomial_form",
     "EscapePrediction": "prediction",
     "PredictedTerm": "prediction",
@@ -205,6 +230,11 @@ _PUBLIC = {
     "named_gains": "reduced_gains",
     "ntk_gains": "reduced_gains",
     "plain_gains": "reduced_gains",
+    "FirstDerivative": "saddle_hessian",
+    "first_nonzero_derivative": "saddle_hessian",
+    "manifold_hessian": "saddle_hessian",
+    "origin_hessian": "saddle_hessian",
+    "origin_spectrum": "saddle_hessian",
     "one_sided_taylor": "series",
     "phi_taylor": "series",
     "taylor": "series",
@@ -216,16 +246,6 @@ _PUBLIC = {
     "unequal_escape_time": "unequal_start",
     "unequal_escape_until": "unequal_start",
     "unequal_start_residuals": "unequal_start",
-    "BalanceLaw": "balance",
-    "balance_identity": "balance",
-    "balance_laws": "balance",
-    "certified_value": "certified_values",
-    "network_constants": "certified_values",
-    "FirstDerivative": "saddle_hessian",
-    "first_nonzero_derivative": "saddle_hessian",
-    "manifold_hessian": "saddle_hessian",
-    "origin_hessian": "saddle_hessian",
-    "origin_spectrum": "saddle_hessian",
 }
 
 
