@@ -1,0 +1,163 @@
+"""Escape in discrete time and under other optimisers, for the clock y' = K y^{r-1} (THEORY section 4).
+
+Gradient descent and heavy ball y_{n+1} - y_n = beta (y_n - y_{n-1}) + eta F(y_n) follow a modified equation
+dy/dn = h(y) = eta h_1 + eta^2 h_2 + ..., found here from (e^D - 1 - beta (1 - e^{-D})) y = eta F(y), D = d/dn along h.
+Sign descent moves by eta a step; Adam and RMSprop, in the quasi-steady reading (moments equal to the gradient and its
+square), by eta F/(|F| + delta). Additive noise sigma sets a floor below which the initial scale does not matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import factorial
+
+import sympy as sp
+
+from symbolic.escape import EPS, THRESHOLD, escape_integral
+
+STEP = sp.Symbol("eta", positive=True)
+"""The step size."""
+MOMENTUM = sp.Symbol("beta", nonnegative=True)
+"""The momentum, 0 for gradient descent."""
+RATE = sp.Symbol("K", positive=True)
+"""The rate of the clock."""
+DAMPING = sp.Symbol("delta", positive=True)
+"""Adam's epsilon, called delta here because eps is the initial scale."""
+NOISE = sp.Symbol("sigma", positive=True)
+"""dy = K y^{r-1} dt + sigma dB."""
+SCALE = sp.Symbol("y", positive=True)
+FIELD = sp.Function("F")
+
+
+@dataclass(frozen=True)
+class StepLaw:
+    """The number of steps from eps to theta as a series in eta: {power of eta: coefficient}; delay adds a constant.
+
+    delay is the leading number of steps lost by a start at rest (heavy ball: the momentum has to build up).
+    """
+
+    terms: dict[int, sp.Expr]
+    delay: sp.Expr
+
+    @property
+    def steps(self) -> sp.Expr:
+        """The sum of the terms and the delay."""
+        return sum((c * STEP**k for k, c in self.terms.items()), self.delay)
+
+
+@dataclass(frozen=True)
+class NoiseLaw:
+    """Below scale the noise decides and the escape takes a multiple of time, whatever eps is."""
+
+    scale: sp.Expr
+    time: sp.Expr
+
+
+def modified_equation(order: int) -> tuple[sp.Expr, ...]:
+    """(h_1, ..., h_order) of dy/dn = sum eta^k h_k for heavy ball, in an undefined F(y) and beta.
+
+    ValueError unless order >= 1.
+    """
+    if order < 1:
+        raise ValueError(f"expected an order >= 1, got {order}")
+    field = FIELD(SCALE)
+    h: list[sp.Expr] = [sp.Integer(0)]
+    for m in range(1, order + 1):
+        h.append(sp.Integer(0))
+        derivatives, known = list(h), sp.Integer(0)
+        for k in range(2, m + 1):
+            derivatives = _along(derivatives, h)
+            known += _weight(k) * derivatives[m]
+        h[m] = sp.factor(((field if m == 1 else 0) - known) / _weight(1))
+    return tuple(h[1:])
+
+
+def heavy_ball_steps(small_layers: int, order: int = 2, momentum: object = MOMENTUM) -> StepLaw:
+    """Steps of heavy ball from eps to theta with F = K y^{r-1}: `order` terms, from eta^{-1} on.
+
+    n = (1 - beta) t/eta + (1 + beta)(r - 1)/(2 (1 - beta)) log(theta/eps) + ..., so the exponent is that of the flow.
+    ValueError for a momentum outside [0, 1).
+    """
+    beta, clock = sp.sympify(momentum), RATE * SCALE ** (_check(small_layers) - 1)
+    if beta.is_number and not 0 <= beta < 1:
+        raise ValueError(f"momentum must lie in [0, 1), got {momentum!r}")
+    h = [term.subs(FIELD(SCALE), clock).doit().subs(MOMENTUM, beta) for term in modified_equation(order)]
+    inverse = _reciprocal([sp.simplify(term / h[0]) for term in h])
+    terms = {k - 1: _from_eps_to_theta(sp.expand(sp.simplify(c / h[0]))) for k, c in enumerate(inverse)}
+    index = sp.Symbol("n", integer=True, positive=True)
+    # At rest the step n is (1 - beta^n) of the steady one: the missing parts add up to sum beta^n steady steps.
+    converging = sp.Sum(MOMENTUM**index, (index, 1, sp.oo)).doit().args[0]  # the branch |beta| < 1
+    return StepLaw(terms, sp.simplify(converging.expr).subs(MOMENTUM, beta))
+
+
+def gradient_descent_steps(small_layers: int, order: int = 2) -> StepLaw:
+    """n eta - t_flow = (eta/2)(r - 1) log(theta/eps) + O(eta^2): heavy ball with beta = 0."""
+    return heavy_ball_steps(small_layers, order, 0)
+
+
+def sign_descent_steps() -> sp.Expr:
+    """(theta - eps)/eta: no blow-up and no dependence on r."""
+    return _from_eps_to_theta(1 / STEP)
+
+
+def adam_steps(small_layers: int) -> sp.Expr:
+    """int dy (F + delta)/(eta F): the steps of sign descent plus (delta/eta) t_flow."""
+    clock = RATE * SCALE ** (_check(small_layers) - 1)
+    return sp.expand(_from_eps_to_theta(sp.expand((clock + DAMPING) / (STEP * clock))))
+
+
+def adam_crossover(small_layers: int) -> sp.Expr:
+    """eps_c, below which the power law is back: delta t_flow, leading in eps, equals theta. ValueError if r < 3."""
+    if _check(small_layers) < 3:
+        raise ValueError(f"the flow has a power law, and Adam a crossover, for r >= 3 only, got {small_layers}")
+    leading = next(term for term in sp.Add.make_args(escape_integral(small_layers)) if term.has(EPS))
+    return sp.simplify(sp.solve(sp.Eq(DAMPING * leading / RATE, THRESHOLD), EPS)[0])
+
+
+def noise_floor(small_layers: int) -> NoiseLaw:
+    """The scale l and time tau at which drift and noise balance: l/tau = K l^{r-1} and l = sigma sqrt(tau).
+
+    In y/l and t/tau the equation has no parameter left, so an escape from below l takes a pure number times tau.
+    """
+    r = _check(small_layers)
+    length, time = sp.symbols("l tau", positive=True)
+    # l = sigma sqrt(tau) gives tau = l^2/sigma^2; the balance of the drift then is one power equation for l.
+    duration = sp.solve(sp.Eq(length, NOISE * sp.sqrt(time)), time)[0]
+    ratio = sp.powsimp(length / duration / (RATE * length ** (r - 1)))
+    coefficient, power = ratio.as_coeff_exponent(length)
+    scale = sp.powdenest(coefficient ** (-1 / power), force=True)
+    return NoiseLaw(sp.expand_power_base(scale), sp.powsimp(sp.powdenest(duration.subs(length, scale), force=True)))
+
+
+def _weight(k: int) -> sp.Expr:
+    """Coefficient of D^k in e^D - 1 - beta (1 - e^{-D})."""
+    return (1 + MOMENTUM * (-1) ** k) / sp.Integer(factorial(k))
+
+
+def _along(series: list[sp.Expr], h: list[sp.Expr]) -> list[sp.Expr]:
+    """d/dn along h of a series in eta with coefficients that depend on y."""
+    result = [sp.Integer(0)] * len(series)
+    for i, term in enumerate(series):
+        slope = sp.diff(term, SCALE)
+        for j, part in enumerate(h):
+            if i + j < len(result):
+                result[i + j] += slope * part
+    return result
+
+
+def _reciprocal(series: list[sp.Expr]) -> list[sp.Expr]:
+    """1/(1 + c_1 eta + c_2 eta^2 + ...), with series[0] = 1."""
+    inverse = [sp.Integer(1)]
+    for k in range(1, len(series)):
+        inverse.append(sp.expand(-sum(series[j] * inverse[k - j] for j in range(1, k + 1))))
+    return inverse
+
+
+def _from_eps_to_theta(integrand: sp.Expr) -> sp.Expr:
+    return sp.expand_log(sp.integrate(integrand, (SCALE, EPS, THRESHOLD)))
+
+
+def _check(small_layers: int) -> int:
+    if isinstance(small_layers, bool) or not isinstance(small_layers, int) or small_layers < 1:
+        raise ValueError(f"the number of small layers must be an integer r >= 1, got {small_layers!r}")
+    return small_layers
