@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from numeric.hessian import dense_hessian as dense_hessian
     from numeric.hessian import flat_gradient as flat_gradient
     from numeric.hessian import hessian_product as hessian_product
+    from numeric.hessian import network_loss as network_loss
     from numeric.imbalance import ImbalanceCase as ImbalanceCase
     from numeric.imbalance import ImbalanceTerms as ImbalanceTerms
     from numeric.imbalance import imbalance_terms as imbalance_terms
@@ -178,6 +179,7 @@ _PUBLIC: dict[str, str] = {
     "moment_indices": "neuron_moments",
     "moment_scale": "neuron_moments",
     "neighbour_alignment": "alignment",
+    "network_loss": "hessian",
     "neuron_velocities": "neuron_moments",
     "paired_slopes": "equivalence",
     "parse_escape_rule": "escape_rule",

@@ -11,10 +11,25 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from numeric.data import Population
+from numeric.losses import Loss as Criterion
+from numeric.losses import loss as criterion_named
+from numeric.network import Network, mean_loss
+
 Loss = Callable[[Sequence[torch.Tensor]], torch.Tensor]
 Product = Callable[[torch.Tensor], torch.Tensor]
 
 _LARGEST_DENSE = 8192  # 512 MiB in float64; above it a full decomposition takes minutes
+
+
+def network_loss(net: Network, data: Population, criterion: Criterion | None = None) -> Loss:
+    """The expected loss of ``net`` on ``data`` as a function of its weights (default: 1/2 E (yhat - y)^2)."""
+    chosen = criterion or criterion_named("mse")
+
+    def loss(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+        return mean_loss(net, weights, data.covariates, data.targets, chosen, data.node_weights)
+
+    return loss
 
 
 def flat_gradient(loss: Loss, weights: Sequence[torch.Tensor]) -> torch.Tensor:

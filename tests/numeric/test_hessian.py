@@ -1,7 +1,10 @@
 import pytest
 import torch
 
-from numeric.hessian import dense_hessian, flat_gradient, hessian_product
+from numeric.activations import activation
+from numeric.data import gaussian_batch, population, teacher
+from numeric.hessian import dense_hessian, flat_gradient, hessian_product, network_loss
+from numeric.network import uniform_network
 
 
 def small_net(weights):
@@ -57,6 +60,22 @@ def test_the_weights_are_left_alone() -> None:
     before = [w.clone() for w in weights]
     dense_hessian(small_net, weights)
     assert all(torch.equal(a, b) and not a.requires_grad for a, b in zip(weights, before, strict=True))
+
+
+@pytest.mark.parametrize("name", ["tanh", "gelu"])
+@pytest.mark.parametrize("parameterisation", ["plain", "ntk"])
+def test_the_saddle_of_a_two_layer_network_has_plus_minus_alpha_gamma(name, parameterisation) -> None:
+    """THEORY H1; in ntk the gain 1/sqrt(N) of the second layer multiplies the eigenvalues. alpha(GELU) = 1/2."""
+    width, inputs = 4, 3
+    net = uniform_network(2, width, inputs, activation(name), parameterisation)
+    x = gaussian_batch([3], inputs, 50)[0]
+    data = population(x, teacher(activation("tanh"), [[0.6, 0.8, 0.0]], [1.5]))
+    zeros = [torch.zeros(shape, dtype=torch.float64) for shape in net.shapes]
+    spectrum = torch.linalg.eigvalsh(dense_hessian(network_loss(net, data), zeros))
+    alpha = {"tanh": 1.0, "gelu": 0.5}[name]
+    size = alpha * float(data.correlation().norm()) * {"plain": 1.0, "ntk": width**-0.5}[parameterisation]
+    expected = torch.tensor([-size] * width + [0.0] * (width * (inputs + 1) - 2 * width) + [size] * width).double()
+    assert torch.allclose(spectrum, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(
