@@ -33,9 +33,14 @@ def _normal_density(z: Tensor) -> Tensor:
     return density
 
 
+def _normal_distribution(z: Tensor) -> Tensor:
+    # 1 + erf (and torch.special.ndtr) cancel in the lower tail.
+    distribution: Tensor = 0.5 * torch.erfc(z * -math.sqrt(0.5))
+    return distribution
+
+
 def _gelu_derivative(z: Tensor) -> Tensor:
-    slope: Tensor = torch.special.ndtr(z) + z * _normal_density(z)
-    return slope
+    return _normal_distribution(z) + z * _normal_density(z)
 
 
 def _gelu_tanh_argument(z: Tensor) -> Tensor:
@@ -157,7 +162,7 @@ FUNCTIONS: Mapping[str, tuple[Function, Function]] = MappingProxyType(
         "sigmoid": (torch.sigmoid, _sigmoid_derivative),
         "softplus": (_softplus, torch.sigmoid),
         "relu": (torch.relu, lambda z: (z > 0).to(z.dtype)),
-        "gelu": (lambda z: z * torch.special.ndtr(z), _gelu_derivative),
+        "gelu": (lambda z: z * _normal_distribution(z), _gelu_derivative),
         "gelu_tanh": (_gelu_tanh, _gelu_tanh_derivative),
         "silu": (lambda z: z * torch.sigmoid(z), lambda z: _swish_derivative(z, 1.0)),
         "swish": (_swish, _swish_derivative),

@@ -35,7 +35,9 @@ def taylor(tree: Tree, order: int, side: int = 1) -> tuple[float, ...]:
         try:
             series = _expand(tree, order + 1, side)
             return tuple(_rounded(series[k]) for k in range(order + 1))
-        except (ZeroDivisionError, OverflowError, ArithmeticError) as problem:
+        except NotExpandableError:
+            raise
+        except (ArithmeticError, ValueError) as problem:
             raise NotExpandableError(f"no power series at 0: {problem}") from problem
         finally:
             flint.ctx.cap = cap
