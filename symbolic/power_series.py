@@ -58,7 +58,18 @@ class PowerSeries:
     def __sub__(self, other: PowerSeries) -> PowerSeries:
         return self + (-other)
 
+    def stripped(self) -> PowerSeries:
+        """The same series without the leading coefficients that are written as zero."""
+        if not self.parts or any(p[0] != 0 for p in self.parts.values()):
+            return self
+        drop = min(next(k for k, c in enumerate(p.coeffs()) if c != 0) for p in self.parts.values())
+        parts = {m: p.right_shift(drop) for m, p in self.parts.items()}
+        return PowerSeries(parts, self.length - drop, self.shift + drop)
+
     def __mul__(self, other: PowerSeries) -> PowerSeries:
+        if self.shift < 0 or other.shift < 0:
+            # A pole costs fewer known terms when the zero that cancels it is factored out first.
+            self, other = self.stripped(), other.stripped()
         length = min(self.length, other.length)
         parts: dict[Monomial, Polynomial] = {}
         for left, p in self.parts.items():
