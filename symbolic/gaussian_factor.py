@@ -25,17 +25,17 @@ def expectation_form(expression: sympy.Expr, modes: Sequence[sympy.Symbol], odd:
     """E over independent standard Gaussian ``modes`` of a polynomial in them, in parameters and in values of
     functions.
 
-    Each function value may depend on one mode at most, through an argument proportional to it (then, with ``odd``,
-    the parity of the k-th derivative of the odd function s is that of k + 1). Raises ValueError otherwise.
+    Each function value may depend on one mode at most. With ``odd`` its argument must be odd in the mode
+    (proportional to it, or to an odd function of it), and the parity of the k-th derivative of s is that of k + 1.
+    Raises ValueError otherwise.
     """
     nested = sympy.sympify(expression)
+    if odd:
+        nested = nested.replace(_is_odd_value_at_zero, lambda _: sympy.Integer(0))
     factors = {mode: (mode, "g", True) for mode in modes}
     replacements: dict[sympy.Expr, sympy.Expr] = {}
     for value in outermost_values(nested):
         mode, name, is_odd = _classified(value, modes, odd)
-        if odd and mode is None and is_odd:
-            replacements[value] = sympy.Integer(0)  # s(0), s''(0) of an odd function
-            continue
         symbol = sympy.Dummy(name)
         replacements[value] = symbol
         factors[symbol] = (mode, name, is_odd)
@@ -84,11 +84,31 @@ def _classified(value: sympy.Expr, modes: Sequence[sympy.Symbol], odd: bool) -> 
         raise ValueError(f"expected functions of one mode each, got {value}: evaluate at the point first")
     argument, order = _argument_and_order(value)
     mode = present[0] if present else None
-    at_zero = argument if mode is None else argument.subs(mode, 0)
-    if odd and at_zero != 0:
-        raise ValueError(f"expected an argument proportional to a mode, got {value}: parity says nothing otherwise")
+    if odd and not _is_odd(argument, mode):
+        raise ValueError(f"expected an argument that is odd in one mode, got {value}: parity says nothing otherwise")
     name = Canonicaliser().name(value.xreplace({mode: _G}) if mode is not None else value)
     return mode, name, order % 2 == 0
+
+
+def _is_odd_value_at_zero(node: sympy.Basic) -> bool:
+    """s(0), s''(0), ... of an odd function."""
+    return isinstance(node, AppliedUndef) and node.args == (0,) and _argument_and_order(node)[1] % 2 == 0
+
+
+def _is_odd(argument: sympy.Expr, mode: sympy.Symbol | None) -> bool:
+    """Whether the argument is structurally odd in the mode, s being odd; 0 is odd."""
+    if mode is None:
+        return bool(argument == 0)
+    flipped = argument.subs(mode, -mode).replace(lambda node: isinstance(node, AppliedUndef), _pulled_sign)
+    return bool(sympy.expand(flipped + argument) == 0)
+
+
+def _pulled_sign(value: sympy.Expr) -> sympy.Expr:
+    """s(-y) as -s(y), s'(-y) as s'(y), and so on."""
+    argument, order = _argument_and_order(value)
+    if not argument.could_extract_minus_sign():
+        return value
+    return (-1) ** (order + 1) * value.func(-argument)
 
 
 def _argument_and_order(value: sympy.Expr) -> tuple[sympy.Expr, int]:

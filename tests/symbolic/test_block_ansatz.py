@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import pytest
@@ -28,11 +28,17 @@ def test_scalar_output_has_a_first_order_off_block_force(group_size: int) -> Non
     assert bool(off_block_force(group_size, "not-divided").residual) == (group_size > 1)
 
 
-@pytest.mark.parametrize("group_size", [1, 2])
-def test_vector_output_is_invariant_for_odd_activations_only(group_size: int) -> None:
-    assert vector_output_invariance(group_size).residual == {}
-    general = vector_output_invariance(group_size, odd=False).measured
-    assert general["A(1, 0): E[s(X_1*g)]*E[s(g)]*b_2"] == -1
+@pytest.mark.parametrize(("group_size", "depth"), [(1, 2), (2, 2), (1, 3), (2, 3)])
+def test_vector_output_is_invariant_for_odd_activations_only(group_size: int, depth: int) -> None:
+    assert vector_output_invariance(group_size, depth).residual == {}
+    assert vector_output_invariance(group_size, depth, odd=False).measured
+
+
+def test_the_force_that_oddness_removes() -> None:
+    # On the weight from unit 0 (group 1) to output 2: E[r_2 s(X_1 u_1)] = E[s(X_1 g)] (a_2 E[s(X_2 g)] - b_2 E[s(g)]).
+    general = vector_output_invariance(1, odd=False).measured
+    assert general["(2, 1, 0): E[s(X1_1*g)]*E[s(g)]*b_2"] == -1
+    assert general["(2, 1, 0): E[s(X1_1*g)]*E[s(X1_2*g)]*a_2"] == 1
 
 
 @pytest.mark.parametrize("group_size", [1, 2, 3])
@@ -48,18 +54,36 @@ def test_collective_pair(group_size: int) -> None:
     assert pair_hessian(group_size, reading="gain-decides").residual
 
 
+@pytest.mark.parametrize("group_size", [1, 2])
+def test_collective_pair_of_a_layer_chain(group_size: int) -> None:
+    sides = pair_hessian(group_size, depth=3)
+    assert sides.residual == {}
+    assert sides.measured == {
+        "AA: E[s'(X_2*s(g))**2*s'(g)**2]*X_2**2*b_1**2": Fraction(1, group_size),
+        "AB: E[g*s(X_2*s(g))]*E[s'(X_2*s(g))*s'(g)]*X_2*b_2": -1,
+        "BB: E[s(X_2*s(g))**2]": group_size,
+    }
+
+
 @pytest.mark.parametrize("group_size", [2, 3])
-def test_non_collective_pair_is_unstable_at_any_gain(group_size: int) -> None:
+def test_non_collective_pair_is_unstable_at_any_gain_for_two_layers(group_size: int) -> None:
     sides = pair_hessian(group_size, "non-collective")
     assert sides.residual == {}
     assert set(sides.measured) == {"AB: E[g*s(g)]*E[s'(g)]*b_2"}  # A = B = 0: eigenvalues +-M
-    assert pair_hessian(group_size, "non-collective", "gain-decides").residual
+    assert pair_hessian(group_size, "non-collective", reading="gain-decides").residual
+    assert pair_hessian(group_size, "non-collective", reading="no-mixing").residual
 
 
-@pytest.mark.parametrize("group_size", [1, 2])
-def test_stage_point_is_critical_and_the_pair_decouples(group_size: int) -> None:
-    assert stage_is_critical(group_size).residual == {}
-    assert pair_decoupling(group_size).residual == {}
+def test_non_collective_pair_is_neutral_for_three_layers() -> None:
+    sides = pair_hessian(2, "non-collective", depth=3)
+    assert sides.measured == {} and sides.claimed == {}
+    assert pair_hessian(2, "non-collective", depth=3, reading="gain-decides").residual
+
+
+@pytest.mark.parametrize(("group_size", "depth"), [(1, 2), (2, 2), (1, 3)])
+def test_stage_point_is_critical_and_the_pair_decouples(group_size: int, depth: int) -> None:
+    assert stage_is_critical(group_size, depth).residual == {}
+    assert pair_decoupling(group_size, depth).residual == {}
 
 
 def test_spectrum() -> None:
@@ -78,17 +102,15 @@ Activation = Callable[[sympy.Expr], sympy.Expr]
 
 
 def test_a_mutated_network_turns_the_proofs_red(monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_activation(
-        rows: sympy.Matrix, readout: sympy.Matrix, inputs: sympy.Matrix, s: Activation
-    ) -> sympy.Matrix:
-        hidden = (rows * inputs).applyfunc(s)
-        hidden[0] = (rows * inputs)[0]
-        return readout * hidden
+    def without_activation(weights: Sequence[sympy.Matrix], inputs: sympy.Matrix, s: Activation) -> sympy.Matrix:
+        hidden = (weights[0] * inputs).applyfunc(s)
+        hidden[0] = (weights[0] * inputs)[0]
+        return weights[1] * hidden
 
-    def permuted(rows: sympy.Matrix, readout: sympy.Matrix, inputs: sympy.Matrix, s: Activation) -> sympy.Matrix:
-        hidden = (rows * inputs).applyfunc(s)
+    def permuted(weights: Sequence[sympy.Matrix], inputs: sympy.Matrix, s: Activation) -> sympy.Matrix:
+        hidden = (weights[0] * inputs).applyfunc(s)
         hidden[0], hidden[-1] = hidden[-1], hidden[0]
-        return readout * hidden
+        return weights[1] * hidden
 
     for mutant in (without_activation, permuted):
         monkeypatch.setattr(ba, "composed_outputs", mutant)

@@ -31,6 +31,17 @@ def test_parity_is_used_only_where_it_is_known() -> None:
     assert expectation_form(s(u).diff(u, 2), (u,), odd=True) == {}
 
 
+def test_chains_of_odd_functions() -> None:
+    chain = s(X * s(u))
+    assert expectation_form(chain * v * s(v), (u, v), odd=True) == {}
+    assert expectation_form(chain * s(u).diff(u), (u, v), odd=True) == {}
+    slope = expectation_form(chain.diff(u) * v * s(b * s(v)), (u, v), odd=True)
+    assert slope == {"E[g*s(b*s(g))]*E[s'(X*s(g))*s'(g)]*X": Fraction(1)}
+    assert expectation_form(s(X * s(b * s(sympy.Integer(0)))) + 1, (u,), odd=True) == {"1": Fraction(1)}
+    with pytest.raises(ValueError, match="odd in one mode"):
+        expectation_form(s(s(u) ** 2), (u,), odd=True)
+
+
 def test_values_at_zero() -> None:
     assert expectation_form(s(sympy.Integer(0)) * b + 1, (u,), odd=True) == {"1": Fraction(1)}
     assert expectation_form(s(sympy.Integer(0)) * b, (u,), odd=False) == {"b*s(0)": Fraction(1)}
@@ -39,7 +50,7 @@ def test_values_at_zero() -> None:
 def test_what_does_not_factor_is_refused() -> None:
     with pytest.raises(ValueError, match="one mode each"):
         expectation_form(s(u + v), (u, v), odd=False)
-    with pytest.raises(ValueError, match="proportional"):
+    with pytest.raises(ValueError, match="odd in one mode"):
         expectation_form(s(u + 1), (u,), odd=True)
     with pytest.raises(ValueError, match="polynomial"):
         expectation_form(1 / u, (u,), odd=False)
