@@ -3,8 +3,6 @@
 Conventions (THEORY section 0): time is gradient-flow time, the loss is 1/2 E (yhat - y)^2, x ~ N(0, I_d), the teacher
 is y = beta t(v.x) with |v| = 1. Layer scales are X_l = |W_l|_F / sqrt(width) in ntk and F_l = |W_l|_F in plain. On the
 symmetric manifold the flow is an L-dimensional ODE; ``full`` integrates all weights instead.
-
-The numeric witness is loaded on use, so that the help of the command stays fast.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from verify.simulation_request import NO_RULE, Request, check, manifold_starts
 from verify.typed_activation import read_activation
 
 if TYPE_CHECKING:
@@ -25,56 +24,9 @@ if TYPE_CHECKING:
     from numeric.network import Network
 
 ESCAPED, UNTIL_REACHED = "escaped", "until-reached"
-NO_RULE = "none"  # no escape rule: the run ends at ``until``
-MOST_DIGITS = 13  # a relative tolerance of 1e-13 is what float64 still resolves in one step
-LARGEST_NETWORK = 10**8  # weights of one member; a Runge-Kutta pair keeps about ten copies, 8 GB
-LARGEST_ENSEMBLE = 10**6  # members of one request
 _ODE_CHUNK = 64  # members of one ODE call: milliseconds each, so that Ctrl-C loses little
 _FULL_CHUNK_WORK = 4e6  # weights x samples x members of one call of the full flow: about a second of it
 _THREADED_WORK = 5e7  # below it a gradient takes milliseconds, and threads that wait for each other cost more
-
-
-@dataclass(frozen=True)
-class Request:
-    """One call of simulate. Exactly one of ``epsilons`` and ``start`` is given; layers are counted from 1.
-
-    ``activation``: a name or an expression in z, with ``parameters`` (name, value as text).
-    ``small``: the layers at scale eps, empty for all. ``scales``: one number for the layers that are not small, or one
-    per layer, which multiplies eps in the small ones. ``inputs`` and ``samples`` are the dimension of x and the size of
-    the random batch of a He start. ``until`` is infinite for none.
-    """
-
-    activation: str
-    layers: int
-    parameters: tuple[tuple[str, str], ...] = ()
-    width: int = 64
-    epsilons: tuple[float, ...] = ()
-    start: tuple[float, ...] = ()
-    small: tuple[int, ...] = ()
-    scales: tuple[float, ...] = (1.0,)
-    parameterisation: str = "ntk"
-    init: str = "manifold"
-    seeds: int = 1
-    seed: int = 0
-    full: bool = False
-    escape: str = "loss:0.5"
-    until: float = math.inf
-    digits: int = 10
-    device: str = "cpu"
-    teacher: str | None = None
-    beta: float = 1.0
-    inputs: int = 8
-    samples: int = 64
-
-    @property
-    def ladder(self) -> tuple[float | None, ...]:
-        """The scales eps, or one None for an explicit start."""
-        return self.epsilons or (None,)
-
-    @property
-    def total(self) -> int:
-        """Members in all: every eps with every seed."""
-        return len(self.ladder) * self.seeds
 
 
 @dataclass(frozen=True)
@@ -92,63 +44,6 @@ class Member:
     loss: float
     end_time: float
     seconds: float
-
-
-def check(request: Request) -> None:
-    """Raise ValueError, one sentence, for a request that cannot be run; loads the numeric witness."""
-    if bool(request.epsilons) == bool(request.start):
-        raise ValueError("give either --eps or --start, and not both: the start is either a scale or every layer's own")
-    if request.layers < 2 or request.width < 1:
-        raise ValueError(f"expected at least 2 layers and width 1, got {request.layers} layers, width {request.width}")
-    if request.start and len(request.start) != request.layers:
-        raise ValueError(f"--start needs {request.layers} scales, one per layer, got {len(request.start)}")
-    if request.start and not all(math.isfinite(x) for x in request.start):
-        raise ValueError("the scales of --start must be finite")
-    if request.start and (request.small or request.scales != (1.0,)):
-        raise ValueError("--small and --scales belong to --eps; --start already gives every layer its scale")
-    if not all(0 < eps < math.inf for eps in request.epsilons):
-        raise ValueError("every --eps must be positive and finite: at eps = 0 the start is the saddle itself")
-    if any(not 1 <= layer <= request.layers for layer in request.small) or len(set(request.small)) < len(request.small):
-        raise ValueError(f"--small names layers from 1 to {request.layers}, each once, got {request.small}")
-    if len(request.scales) not in (1, request.layers) or not all(math.isfinite(x) for x in request.scales):
-        raise ValueError(f"--scales needs one finite number or {request.layers}, one per layer, got {request.scales}")
-    if request.escape == NO_RULE and math.isinf(request.until):
-        raise ValueError("--escape none runs to a given time: add --until T")
-    if not request.until > 0:
-        raise ValueError(f"--until must be a positive time, got {request.until:g}")
-    if not 1 <= request.digits <= MOST_DIGITS:
-        raise ValueError(f"--digits must lie between 1 and {MOST_DIGITS}, what float64 resolves, got {request.digits}")
-    if request.total > LARGEST_ENSEMBLE:
-        raise ValueError(f"{request.total} members are too many, at most {LARGEST_ENSEMBLE}")
-    if not math.isfinite(request.beta):
-        raise ValueError(f"--beta, the amplitude of the teacher, must be finite, got {request.beta}")
-    _check_network(request)
-
-
-def _check_network(request: Request) -> None:
-    if request.init == "he" and not request.full:
-        raise ValueError("random He weights leave the manifold: add --full to integrate all weights")
-    if request.init == "he" and (request.start or request.scales != (1.0,)):
-        raise ValueError("a He start takes --eps for its small layers; --start and --scales belong to --init manifold")
-    if request.init == "manifold" and request.seeds > 1:
-        raise ValueError("several seeds need random weights, --init he: on the manifold every seed is the same start")
-    if not request.full:
-        if request.device != "cpu":
-            raise ValueError(f"the manifold ODE runs on the CPU; add --full to use the device {request.device!r}")
-        return
-    weights = request.width * (request.inputs + 1 + request.width * (request.layers - 2))
-    if weights > LARGEST_NETWORK:
-        raise ValueError(f"a network of {weights} weights is too large, at most {LARGEST_NETWORK}: leave out --full")
-    _check_device(request.device)
-
-
-def _check_device(name: str) -> None:
-    import torch
-
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"the device {name!r} is not available here: {str(error).splitlines()[0]}") from error
 
 
 def members(request: Request) -> Iterator[tuple[Member, ...]]:
@@ -181,22 +76,6 @@ def manifold_model(request: Request) -> ManifoldModel:
     return model
 
 
-def manifold_starts(request: Request) -> Any:
-    """Layer scales at the start, an array (members, layers)."""
-    import numpy as np
-
-    import numeric
-
-    if request.start:
-        return np.array([request.start])
-    scales = request.scales[0] if len(request.scales) == 1 else request.scales
-    small = request.small or None
-    if small is not None and len(request.scales) == 1:
-        # One number is the scale of the layers that are not small; the small ones start at eps.
-        scales = tuple(1.0 if layer in small else request.scales[0] for layer in range(1, request.layers + 1))
-    return numeric.bottleneck_starts(request.epsilons, request.layers, small, scales)
-
-
 def _scalar(text: str, parameters: dict[str, str]) -> Any:
     """The activation for the ODE; plain names of the catalogue need no torch, which saves seconds of loading."""
     import numeric
@@ -209,11 +88,15 @@ def _scalar(text: str, parameters: dict[str, str]) -> Any:
 
 def _ode_members(request: Request) -> Iterator[tuple[Member, ...]]:
 
-    model, starts = manifold_model(request), manifold_starts(request)
+    import numpy as np
+
+    with np.errstate(all="ignore"):  # what leaves the range of float64 is told by the status
+        model, starts = manifold_model(request), manifold_starts(request)
     for first in range(0, len(starts), _ODE_CHUNK):
         began = time.perf_counter()
         chunk = starts[first : first + _ODE_CHUNK]
-        runs = _ode_to_time(request, model, chunk) if request.escape == NO_RULE else _ode_to_rule(request, model, chunk)
+        with np.errstate(all="ignore"):
+            runs = (_ode_to_time if request.escape == NO_RULE else _ode_to_rule)(request, model, chunk)
         spent = (time.perf_counter() - began) / len(chunk)
         yield tuple(replace(run, eps=request.ladder[first + m], seconds=spent) for m, run in enumerate(runs))
 

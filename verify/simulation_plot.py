@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from verify.simulation import (
     Member,
-    Request,
     full_network,
     full_options,
     full_start,
     manifold_model,
-    manifold_starts,
     threads_for,
     work_of,
 )
+from verify.simulation_request import Request, manifold_starts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

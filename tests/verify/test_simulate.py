@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from verify.commands import simulate
-from verify.simulation import Member, Request, check, members
+from verify.simulation import Member, members
+from verify.simulation_request import Request, check
 
 TANH = ("--activation", "tanh", "--layers", "3")
 FIELDS = {"escape_time", "error_estimate", "status", "evaluations", "layer_scales", "loss", "seconds"}
@@ -144,7 +145,10 @@ def test_digits_follow_the_error() -> None:
         ((*TANH, "--eps", "0.1", "--device", "cuda"), "CPU"),
         ((*TANH, "--eps", "0.1", "--full", "--device", "nothing"), "not available"),
         ((*TANH, "--eps", "0.1", "--full", "--width", "1000000"), "too large"),
-        (("--activation", "tanh", "--layers", "1", "--eps", "0.1"), "at least 2 layers"),
+        (("--activation", "tanh", "--layers", "1", "--eps", "0.1"), "2<=x<=1000"),
+        ((*TANH, "--eps", "1e-200"), "1e-400, below the range of float64"),
+        ((*TANH, "--eps", "0.1", "--small", "2,3", "--scales", "1e-300"), "below the range"),
+        (("--activation", "sqrt(z)", "--layers", "3", "--eps", "0.1"), "not finite near 0"),
         ((*TANH, "--eps", "0.1", "--width", "0"), "width 1"),
         ((*TANH, "--eps", "0.1", "--teacher", "nobody"), "nobody"),
     ],
@@ -172,6 +176,16 @@ def test_ctrl_c_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     data = json.loads(result.stdout)
     assert [member["escape_time"] for member in data["members"]] == [2.0] and data["complete"] is False
     assert "interrupted after 1 of 2 members" in result.stderr
+
+
+def test_what_leaves_the_range_of_floats_is_told_by_the_status(recwarn: pytest.WarningsRecorder) -> None:
+    data = answer("--activation", "sinh", "--layers", "3", "--eps", "3", code=4)
+    assert data["status"] == "not-finite" and data["loss"] == "Infinity"
+    assert not recwarn.list
+
+
+def test_a_small_scale_multiplied_by_an_exact_one_is_not_refused() -> None:
+    assert answer(*TANH, "--eps", "1e-80", "--small", "1,2", "--scales", "1,1,0.5")["status"] == "escaped"
 
 
 def test_numbers_that_json_lacks_are_strings() -> None:

@@ -14,10 +14,12 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from verify.simulation import ESCAPED, MOST_DIGITS, UNTIL_REACHED, Member, Request, check, members
+from verify.simulation import ESCAPED, UNTIL_REACHED, Member, members
+from verify.simulation_request import MOST_DIGITS, Request, check
 from verify.typed_activation import read_parameters
 
 EXIT_NOT_ESCAPED, EXIT_INTERRUPTED = 4, 130
+_SHOWN_SCALES = 12
 _QUIET_SECONDS = 5.0  # without a terminal, one line at most every so often says that the run is alive
 
 
@@ -52,7 +54,7 @@ class _Layers(click.ParamType[tuple[int, ...]]):
 @click.command("simulate")
 @click.option("--activation", required=True, metavar="A", help="A name such as tanh, or an expression in z.")
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter's value.")
-@click.option("--layers", required=True, type=int, metavar="L", help="Depth: the number of weight matrices.")
+@click.option("--layers", required=True, type=click.IntRange(2, 1000), help="Depth L: the number of weight matrices.")
 @click.option("--width", default=64, show_default=True, metavar="N", help="Width of the hidden layers.")
 @click.option(
     "--eps", "epsilons", type=_Numbers(), default=(), help="Scale of the small layers; several make a ladder."
@@ -244,7 +246,7 @@ def table(request: Request, done: Sequence[Member]) -> str:
         ("error", lambda m: "" if m.error_estimate is None else f"{m.error_estimate:.1e}"),
         ("status", lambda m: m.status),
         ("loss", lambda m: f"{m.loss:.4g}"),
-        ("layer scales", lambda m: " ".join(f"{x:.4g}" for x in m.layer_scales)),
+        ("layer scales", lambda m: _short(m.layer_scales)),
         ("evaluations", lambda m: str(m.evaluations)),
     ]
     rows = [[name for name, _ in columns], *([cell(member) for _, cell in columns] for member in done)]
@@ -253,6 +255,12 @@ def table(request: Request, done: Sequence[Member]) -> str:
     advice = {member.status: member.advice for member in done if member.status not in (ESCAPED, UNTIL_REACHED)}
     notes = [f"{status}: {sentence}" for status, sentence in advice.items()]
     return "\n".join([head, *lines, *notes, *_prediction_line(request)])
+
+
+def _short(scales: Sequence[float]) -> str:
+    """All scales of a net of ordinary depth, else the first and the last."""
+    words = [f"{x:.4g}" for x in scales]
+    return " ".join(words if len(words) <= _SHOWN_SCALES else [*words[:3], "...", *words[-3:]])
 
 
 def _prediction_line(request: Request) -> list[str]:
