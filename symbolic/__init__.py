@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from symbolic.series import taylor as taylor
     from symbolic.theorem_a import TheoremAInstance as TheoremAInstance
     from symbolic.theorem_a import equality_case as equality_case
+    from symbolic.theorem_a import gradient_scaling as gradient_scaling
     from symbolic.theorem_a import overlap_identity as overlap_identity
     from symbolic.theorem_a import theorem_a_instance as theorem_a_instance
     from symbolic.unequal_start import carlson_time as carlson_time
@@ -240,6 +241,7 @@ _PUBLIC = {
     "taylor": "series",
     "TheoremAInstance": "theorem_a",
     "equality_case": "theorem_a",
+    "gradient_scaling": "theorem_a",
     "overlap_identity": "theorem_a",
     "theorem_a_instance": "theorem_a",
     "carlson_time": "unequal_start",

@@ -19,13 +19,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import prod
 from typing import Literal
 
 import sympy
 from flint import fmpq, fmpq_mat
 
-from symbolic.polynomial_form import Canonicaliser, IdentitySides
+from symbolic.polynomial_form import Canonicaliser, IdentitySides, LinearForm
 
 Statement = Literal["gradient-norm", "interface", "flow", "homogeneity"]
 EqualityReading = Literal["exact", "no-factor-r", "power-too-high", "printed-power"]
@@ -52,14 +53,35 @@ def overlap_identity(statement: Statement, layer: int, widths: Sequence[int]) ->
     if statement not in _STATEMENTS:
         raise ValueError(f"expected a statement among {', '.join(_STATEMENTS)}, got {statement!r}: choose one of them")
     depth = len(widths) - 1
-    last = depth - 1 if statement == "interface" else depth
-    if not 1 <= layer <= last or min(widths) < 1:
-        raise ValueError(f"expected a layer in 1..{last} and positive widths, got {layer} and {tuple(widths)}")
-    weights = [_matrix(f"W_{index + 1}", widths[index + 1], widths[index]) for index in range(depth)]
-    readout, source = _matrix("a", widths[-1], 1), _matrix("m", widths[0], 1)
+    _check_layer(layer, depth - 1 if statement == "interface" else depth, widths)
+    weights, readout, source = _symbols(widths)
     measured, claimed = _sides(statement, layer, weights, readout, source)
     names = Canonicaliser()
     return IdentitySides(names.form(measured), names.form(claimed))
+
+
+def gradient_scaling(layer: int, widths: Sequence[int], power: int | None = None) -> IdentitySides:
+    """Both sides of G_l(eps W) = eps^(r-1) G_l(W), all entries of one layer (Theorem B, homogeneity).
+
+    With dW/dt = G(W) it makes eps W(eps^(r-2) t) a solution whenever W(t) is one: every time of the leading-order
+    flow, blow-up included, scales as eps^-(r-2) for the same start, whatever the sign of f(0). ``power`` other than r
+    - 1 is a counterfeit. Raises ValueError for a layer outside the product.
+    """
+    depth = len(widths) - 1
+    _check_layer(layer, depth, widths)
+    weights, readout, source = _symbols(widths)
+    eps = sympy.Symbol("eps")
+    scaled = _gradients([eps * weight for weight in weights], readout, source)[layer - 1]
+    plain = _gradients(weights, readout, source)[layer - 1]
+    names = Canonicaliser()
+    measured: LinearForm = {}
+    claimed: LinearForm = {}
+    for k, (left, right) in enumerate(zip(scaled, plain, strict=True)):
+        label = f"G_{layer}[{k // plain.cols},{k % plain.cols}]"
+        measured |= {f"{label}: {key}": value for key, value in names.form(left).items()}
+        factor = eps ** (depth - 1 if power is None else power)
+        claimed |= {f"{label}: {key}": value for key, value in names.form(factor * right).items()}
+    return IdentitySides(measured, claimed)
 
 
 def equality_case(layers: int, reading: EqualityReading = "exact") -> IdentitySides:
@@ -106,6 +128,7 @@ class TheoremAInstance:
     imbalance_factor: Fraction | None
     misalignment_factor: Fraction | None
     alignment_rate: Fraction | None
+    largest_gradient_ratio: Fraction | None
 
     @property
     def bound_power(self) -> Fraction:
@@ -139,14 +162,18 @@ def theorem_a_instance(
     total, norms = sum(squares, Fraction(0)), [_square(weight) for weight in W]
     backward, forward = _rational_vectors(a, W, m)
     cosines = (f**2 / (_square(A) * _square(B)) for A, B in zip(backward[:-1], forward[1:], strict=True))
+    gamma_squared, product = _square(a) * _square(m), prod(norms, start=Fraction(1))
     return TheoremAInstance(
         layers=len(W),
         overlap=f,
         total=total,
-        gamma_squared=_square(a) * _square(m),
+        gamma_squared=gamma_squared,
         imbalance_factor=(total / len(W)) ** len(W) / prod(squares, start=Fraction(1)) if f else None,
         misalignment_factor=1 / prod(cosines, start=Fraction(1)) if f else None,
-        alignment_rate=total - f**2 * sum(1 / norm for norm in norms) if all(norms) else None,
+        alignment_rate=total - f**2 * sum(1 / norm for norm in norms) if product else None,
+        largest_gradient_ratio=max(g * norm for g, norm in zip(squares, norms, strict=True)) / (gamma_squared * product)
+        if gamma_squared * product
+        else None,
     )
 
 
@@ -195,6 +222,17 @@ _PYTHAGOREAN = tuple(
     (sympy.Rational(p, h), sympy.Rational(q, h))
     for p, q, h in ((3, 4, 5), (5, 12, 13), (15, 8, 17), (-20, 21, 29), (7, -24, 25))
 )
+
+
+def _check_layer(layer: int, last: int, widths: Sequence[int]) -> None:
+    if not 1 <= layer <= last or min(widths) < 1:
+        raise ValueError(f"expected a layer in 1..{last} and positive widths, got {layer} and {tuple(widths)}")
+
+
+def _symbols(widths: Sequence[int]) -> tuple[list[sympy.Matrix], sympy.Matrix, sympy.Matrix]:
+    """Symbolic W_1..W_r, a and m for widths (n_0, ..., n_r)."""
+    weights = [_matrix(f"W_{k}", rows, columns) for k, (columns, rows) in enumerate(pairwise(widths), start=1)]
+    return weights, _matrix("a", widths[-1], 1), _matrix("m", widths[0], 1)
 
 
 def _sides(
