@@ -16,7 +16,7 @@ MAX_DEPTH = 40  # of the tree: SymPy needs up to ten Python frames a level, of a
 MAX_EXPONENT = 100.0  # of a constant power: beyond every degree that the expansions are used for
 MAX_DEGREE = 10_000.0  # of powers of powers
 MAX_MAGNITUDE = 1e50  # of a constant, and of any part at z = 0
-MAX_RATIONAL_BITS = 10_000.0  # of a rational constant: 3000 digits, which Python still prints
+MAX_CONSTANT_BITS = 10_000.0  # of a constant: 3000 digits, which Python still prints
 MAX_BITS = 4e6  # of the integers that SymPy may meet on its way to a simpler form: a fraction of a second
 EXACT_BITS = 300.0  # rationals up to this size are followed exactly, to know the numerators of exponents
 MOST_FOLDED_BITS = 1000.0  # what one sum or product of them may come to: within the range of floats
@@ -39,8 +39,7 @@ class _Size:
     bits: float  # bound on the bits of the integers in it, once SymPy has collected powers and logarithms
     reach: float  # bound on the numerators and denominators of its coefficients, log(x) counting as the bits of x
     inverse: bool  # a logarithm or its like occurs: an exponential may turn c log(x) into x**c
-    rational: bool = False  # made of rational numbers alone
-    exact: Fraction | None = None  # its value then, as long as it is short
+    exact: Fraction | None = None  # its value if it is made of rational numbers alone, and short
     degree: float = 0.0  # as a polynomial in z and in the functions that occur
 
     @property
@@ -56,7 +55,7 @@ def complaint(tree: Tree) -> str | None:
     """One sentence why the constants of `tree` are refused, or None if they are bounded and real.
 
     Refused are: depth over 40, a constant power beyond +-100, powers of powers beyond degree 10000, a constant (or a
-    value at z = 0) beyond 1e50, rational constants of more than 10000 bits, other parts in which integers could pass 4
+    value at z = 0) beyond 1e50, constants of more than 10000 bits, other parts in which integers could pass 4
     million bits, constants that are no finite real number, such as log(-1), and division by a constant that float
     arithmetic cannot tell from 0, such as 1/(1 - 1) or 1/sin(pi).
     """
@@ -87,7 +86,7 @@ def _size(tree: Tree) -> _Size:
         raise _TooLargeError(f"The {what} {_shown(tree)} is beyond {MAX_MAGNITUDE:.0e}; use smaller numbers.")
     if size.degree > MAX_DEGREE:
         raise _TooLargeError(f"The degree of {_shown(tree)} is beyond {MAX_DEGREE:.0f}; use smaller powers.")
-    if size.bits > (MAX_RATIONAL_BITS if size.rational else MAX_BITS):
+    if size.bits > (MAX_CONSTANT_BITS if size.constant else MAX_BITS):
         raise _TooLargeError(f"The numbers in {_shown(tree)} could grow too long; use fewer digits or smaller powers.")
     return size
 
@@ -114,7 +113,7 @@ def _measure(tree: Tree) -> _Size:
 def _rational(exact: Fraction, bits: float) -> _Size:
     value = exact.numerator / exact.denominator
     reach = float(max(abs(exact.numerator), exact.denominator)) if bits <= EXACT_BITS else math.inf
-    return _Size(value, abs(value), True, bits, reach, False, True, exact if bits <= EXACT_BITS else None)
+    return _Size(value, abs(value), True, bits, reach, False, exact if bits <= EXACT_BITS else None)
 
 
 def _sum(parts: Sequence[_Size]) -> _Size:
@@ -149,9 +148,8 @@ def _split(parts: Sequence[_Size]) -> tuple[list[tuple[_Size, Fraction]], list[_
 def _joined(value: float, scale: float, reach: float, parts: Sequence[_Size], extra_bits: float = 0.0) -> _Size:
     bits = sum(part.bits for part in parts) + extra_bits
     inverse = any(part.inverse for part in parts)
-    rational = all(part.rational for part in parts)
     constant, degree = all(part.constant for part in parts), max(part.degree for part in parts)
-    return _Size(value, scale, constant, bits, max(1.0, reach), inverse, rational, degree=degree)
+    return _Size(value, scale, constant, bits, max(1.0, reach), inverse, degree=degree)
 
 
 def _power(tree: Tree, base: _Size, exponent: _Size) -> _Size:
@@ -160,17 +158,21 @@ def _power(tree: Tree, base: _Size, exponent: _Size) -> _Size:
     if exponent.constant and exponent.value < 0 and base.may_be_zero:
         raise _TooLargeError(f"The denominator {_shown(tree[1])} cannot be told from 0; correct it.")
     # (p/q)**(m/n) has p**m inside a root, and SymPy works it out: the numerator m counts, not the value m/n.
-    bits = exponent.reach * base.bits + (exponent.reach if exponent.inverse else 0.0)
+    bits = exponent.reach * base.bits
+    if base.inverse or exponent.inverse:
+        bits += exponent.reach * base.reach
     whole = exponent.exact is not None and exponent.exact.denominator == 1
+    if whole and bits > MAX_CONSTANT_BITS >= base.bits:  # multiplied out at once, unlike a root
+        raise _TooLargeError(f"The numbers in {_shown(tree)} could grow too long; use fewer digits or smaller powers.")
     if whole and base.exact is not None and bits <= EXACT_BITS:
         assert exponent.exact is not None
         return _rational(base.exact**exponent.exact.numerator, bits)
     value = function_value("pow", (base.value, exponent.value))
-    growth = function_value("pow", (base.reach, math.ceil(abs(exponent.value)))) if exponent.constant else math.inf
-    reach = growth if math.isfinite(growth) and base.inverse else bits
+    times = max(1.0, math.ceil(abs(exponent.value))) if exponent.constant else 1.0
+    reach = max(bits, function_value("pow", (base.reach, times)))
     size = _joined(value, abs(value), reach, (base, exponent))
     degree = max(1.0, abs(exponent.value)) * base.degree if exponent.constant else 1.0
-    return replace(size, bits=bits, rational=size.rational and whole, degree=degree)
+    return replace(size, bits=bits, degree=degree)
 
 
 def _call(tree: Tree, parts: Sequence[_Size]) -> _Size:
@@ -184,7 +186,7 @@ def _call(tree: Tree, parts: Sequence[_Size]) -> _Size:
         reach = max(reach, sum(part.bits for part in parts))
     size = _joined(value, max(1.0, abs(value)), reach, parts, extra_bits=1.0 + repeats)
     degree = 2.0 * size.degree if name in ("squared_relu", "hardswish") else size.degree
-    return replace(size, inverse=size.inverse or name in _INVERSES, rational=False, degree=degree)
+    return replace(size, inverse=size.inverse or name in _INVERSES, degree=degree)
 
 
 def _branches(branches: tuple[Tree, ...]) -> _Size:

@@ -41,6 +41,10 @@ def command(
         text = None if as_json else render(activation, found, fields, layers, width, digits)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    except (ArithmeticError, RecursionError) as error:  # SymPy, on constants that it cannot tell from 0
+        raise click.UsageError(
+            f"The activation could not be worked out ({type(error).__name__}); write it in a simpler form."
+        ) from error
     click.echo(json.dumps(fields, indent=2) if text is None else text)
 
 

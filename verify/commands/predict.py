@@ -103,6 +103,10 @@ def command(
         prediction = symbolic.predict_escape(student, layers, small, scales=each, teacher=target, **options)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    except (ArithmeticError, RecursionError) as error:  # SymPy, on constants that it cannot tell from 0
+        raise click.UsageError(
+            f"The activation could not be worked out ({type(error).__name__}); write it in a simpler form."
+        ) from error
     click.echo(json.dumps(describe(prediction), indent=2) if as_json else render(prediction, options["threshold"]))
 
 
