@@ -42,6 +42,9 @@ def expectation(tree: Tree, power: int, scale: Fraction) -> sympy.Expr | None:
 
 def _symmetric(tree: Tree) -> Tree:
     """sigmoid(x) = (1 + tanh(x/2))/2 and softplus(x) = x/2 + log(2 cosh(x/2)): parities show."""
+    written = _recognised(tree)
+    if written is not None:
+        return _symmetric(written)
     if tree[0] in ("add", "mul", "pow"):
         return (tree[0], *(_symmetric(part) for part in tree[1:]))
     if tree[0] != "call":
@@ -57,6 +60,26 @@ def _symmetric(tree: Tree) -> Tree:
         doubled = trees.mul(trees.rational(2), trees.call("cosh", halved))
         return trees.add(halved, trees.call("log", doubled))
     return trees.elementary(tree)
+
+
+def _recognised(tree: Tree) -> Tree | None:
+    """sigmoid and softplus where they are written out, as 1/(1 + e^t) and log(1 + e^t)."""
+    if tree[0] == "pow" and tree[2] == trees.rational(-1):
+        inner = _one_plus_exponential(tree[1])
+        return None if inner is None else trees.call("sigmoid", trees.negative(inner))
+    if tree[:2] == ("call", "log"):
+        inner = _one_plus_exponential(tree[2])
+        return None if inner is None else trees.call("softplus", inner)
+    return None
+
+
+def _one_plus_exponential(tree: Tree) -> Tree | None:
+    if tree[0] != "add" or len(tree) != 3 or trees.rational(1) not in tree[1:]:
+        return None
+    other: Tree = tree[2] if tree[1] == trees.rational(1) else tree[1]
+    if other[:2] == ("call", "exp"):
+        return trees.elementary(other[2])
+    return trees.elementary(other[2]) if other[0] == "pow" and other[1] == ("constant", "e") else None
 
 
 class _Expander:
@@ -89,9 +112,11 @@ class _Expander:
     def _pow(self, tree: Tree) -> Terms:
         exponent = tree[2]
         if exponent[0] != "rational":
-            if tree[1] == ("constant", "e"):
-                return _exponential(self.expand(exponent))
-            raise NoClosedForm
+            constant = _polynomial(self.expand(tree[1]))
+            if constant is None or set(constant) != {0}:
+                raise NoClosedForm
+            logarithm = (Term(exact_functions.logarithm(constant[0])),)
+            return _exponential(_product(logarithm, self.expand(exponent)))
         base = self.expand(tree[1])
         if exponent[2] == 1 and exponent[1] >= 0:
             if exponent[1] > MOST_TERMS:

@@ -65,6 +65,21 @@ def test_no_form_is_invented(name: str) -> None:
     assert expectation(symbolic.activation(name).tree, 1, Fraction(1)) is None
 
 
+@pytest.mark.parametrize(
+    "tree, expected",
+    [
+        (mul(Z, power(add(rational(1), call("exp", negative(Z))), -1)), sympy.Rational(1, 2)),
+        (call("log", add(call("exp", Z), rational(1))), sympy.Rational(1, 2)),
+        (power(rational(2), Z), sympy.log(2) * sympy.exp(sympy.log(2) ** 2 / 2)),
+        (call("softplus", mul(rational(3), Z)), sympy.Rational(3, 2)),
+        (mul(Z, call("tanh", power(Z, 3)), call("cos", Z), call("sigmoid", Z)), None),
+    ],
+)
+def test_forms_that_are_recognised(tree: Any, expected: Any) -> None:
+    found = expectation(tree, 1, Fraction(1))
+    assert found is expected is None or sympy.simplify(found - expected) == 0
+
+
 def test_divergence_has_no_closed_form() -> None:
     assert expectation(call("exp", power(Z, 2)), 0, Fraction(1)) is None
     assert expectation(call("exp", power(Z, 2)), 0, Fraction(1, 2)) == sympy.sqrt(2)
