@@ -14,9 +14,8 @@ from verify.expression_tree import Tree, to_text
 
 MAX_DEPTH = 40  # of the tree: SymPy needs up to ten Python frames a level, of a thousand
 MAX_EXPONENT = 100.0  # of a constant power: beyond every degree that the expansions are used for
-MAX_DEGREE = 10_000.0  # of powers of powers
 MAX_MAGNITUDE = 1e50  # of a constant, and of any part at z = 0
-MAX_CONSTANT_BITS = 10_000.0  # of a constant: 3000 digits, which Python still prints
+MAX_CONSTANT_BITS = 10_000.0  # of a constant or of a power: 3000 digits, which Python still prints
 MAX_BITS = 4e6  # of the integers that SymPy may meet on its way to a simpler form: a fraction of a second
 EXACT_BITS = 300.0  # rationals up to this size are followed exactly, to know the numerators of exponents
 MOST_FOLDED_BITS = 1000.0  # what one sum or product of them may come to: within the range of floats
@@ -40,7 +39,6 @@ class _Size:
     reach: float  # bound on the numerators and denominators of its coefficients, log(x) counting as the bits of x
     inverse: bool  # a logarithm or its like occurs: an exponential may turn c log(x) into x**c
     exact: Fraction | None = None  # its value if it is made of rational numbers alone, and short
-    degree: float = 0.0  # as a polynomial in z and in the functions that occur
 
     @property
     def may_be_zero(self) -> bool:
@@ -54,10 +52,10 @@ class _TooLargeError(Exception):
 def complaint(tree: Tree) -> str | None:
     """One sentence why the constants of `tree` are refused, or None if they are bounded and real.
 
-    Refused are: depth over 40, a constant power beyond +-100, powers of powers beyond degree 10000, a constant (or a
-    value at z = 0) beyond 1e50, constants of more than 10000 bits, other parts in which integers could pass 4
-    million bits, constants that are no finite real number, such as log(-1), and division by a constant that float
-    arithmetic cannot tell from 0, such as 1/(1 - 1) or 1/sin(pi).
+    Refused are: depth over 40, a constant power beyond +-100, a constant (or a value at z = 0) beyond 1e50, constants
+    and powers of more than 10000 bits, other parts in which integers could pass 4 million bits, constants that are no
+    finite real number, such as log(-1), and division by a constant that float arithmetic cannot tell from 0, such as
+    1/(1 - 1) or 1/sin(pi).
     """
     if _too_deep(tree):
         return f"The expression nests deeper than {MAX_DEPTH} operations; simplify it."
@@ -84,8 +82,6 @@ def _size(tree: Tree) -> _Size:
     if abs(size.value) > MAX_MAGNITUDE:  # infinity included, nan not
         what = "constant" if size.constant else "value at z = 0 of"
         raise _TooLargeError(f"The {what} {_shown(tree)} is beyond {MAX_MAGNITUDE:.0e}; use smaller numbers.")
-    if size.degree > MAX_DEGREE:
-        raise _TooLargeError(f"The degree of {_shown(tree)} is beyond {MAX_DEGREE:.0f}; use smaller powers.")
     if size.bits > (MAX_CONSTANT_BITS if size.constant else MAX_BITS):
         raise _TooLargeError(f"The numbers in {_shown(tree)} could grow too long; use fewer digits or smaller powers.")
     return size
@@ -94,7 +90,7 @@ def _size(tree: Tree) -> _Size:
 def _measure(tree: Tree) -> _Size:
     kind = tree[0]
     if kind == "z":
-        return _Size(0.0, 0.0, False, 1.0, 1.0, False, degree=1.0)
+        return _Size(0.0, 0.0, False, 1.0, 1.0, False)
     if kind == "rational":
         return _rational(Fraction(tree[1], tree[2]), float(tree[1].bit_length() + tree[2].bit_length()))
     if kind == "constant":
@@ -133,8 +129,7 @@ def _product(parts: Sequence[_Size]) -> _Size:
     if not others:
         return rational
     value, scale = math.prod(part.value for part in parts), math.prod(part.scale for part in parts)
-    size = _joined(value, scale, rational.reach * math.prod(part.reach for part in others), parts)
-    return replace(size, degree=sum(part.degree for part in parts))
+    return _joined(value, scale, rational.reach * math.prod(part.reach for part in others), parts)
 
 
 def _split(parts: Sequence[_Size]) -> tuple[list[tuple[_Size, Fraction]], list[_Size]]:
@@ -148,8 +143,7 @@ def _split(parts: Sequence[_Size]) -> tuple[list[tuple[_Size, Fraction]], list[_
 def _joined(value: float, scale: float, reach: float, parts: Sequence[_Size], extra_bits: float = 0.0) -> _Size:
     bits = sum(part.bits for part in parts) + extra_bits
     inverse = any(part.inverse for part in parts)
-    constant, degree = all(part.constant for part in parts), max(part.degree for part in parts)
-    return _Size(value, scale, constant, bits, max(1.0, reach), inverse, degree=degree)
+    return _Size(value, scale, all(part.constant for part in parts), bits, max(1.0, reach), inverse)
 
 
 def _power(tree: Tree, base: _Size, exponent: _Size) -> _Size:
@@ -170,9 +164,7 @@ def _power(tree: Tree, base: _Size, exponent: _Size) -> _Size:
     value = function_value("pow", (base.value, exponent.value))
     times = max(1.0, math.ceil(abs(exponent.value))) if exponent.constant else 1.0
     reach = max(bits, function_value("pow", (base.reach, times)))
-    size = _joined(value, abs(value), reach, (base, exponent))
-    degree = max(1.0, abs(exponent.value)) * base.degree if exponent.constant else 1.0
-    return replace(size, bits=bits, degree=degree)
+    return replace(_joined(value, abs(value), reach, (base, exponent)), bits=bits)
 
 
 def _call(tree: Tree, parts: Sequence[_Size]) -> _Size:
@@ -185,8 +177,7 @@ def _call(tree: Tree, parts: Sequence[_Size]) -> _Size:
     if name in _INVERSES:
         reach = max(reach, sum(part.bits for part in parts))
     size = _joined(value, max(1.0, abs(value)), reach, parts, extra_bits=1.0 + repeats)
-    degree = 2.0 * size.degree if name in ("squared_relu", "hardswish") else size.degree
-    return replace(size, inverse=size.inverse or name in _INVERSES, degree=degree)
+    return replace(size, inverse=size.inverse or name in _INVERSES)
 
 
 def _branches(branches: tuple[Tree, ...]) -> _Size:
