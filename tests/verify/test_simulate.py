@@ -1,11 +1,12 @@
 import json
 import math
+import shlex
 import sys
 
 import pytest
 from click.testing import CliRunner, Result
 
-from verify.commands import simulate
+from verify.commands import predict, simulate
 from verify.simulation import Member, members
 from verify.simulation_request import Request, check
 
@@ -107,6 +108,18 @@ def test_the_table_names_conventions_and_the_call_of_the_theory() -> None:
         assert part in shown
     call = "saddle-escape predict --activation 'z + z**2/3' --layers 3 --small 1,3 --eps 0.05 --width 64"
     assert call in shown
+
+
+def test_the_call_of_the_theory_answers_with_the_same_time() -> None:
+    arguments = ("--activation", "z + z**2/3", "--layers", "4", "--eps", "0.001", "--small", "1,2,4", "--scales", "0.5")
+    measured = answer(*arguments)["escape_time"]
+    line = invoke(*arguments).stdout.strip().splitlines()[-1]
+    program, verb, *call = shlex.split(line.removeprefix("theory: "))
+    assert (program, verb) == ("saddle-escape", "predict")
+    predicted = CliRunner().invoke(predict.command, [*call, "--digits", "15", "--json"])
+    assert predicted.exit_code == 0, predicted.output
+    # r = 3: only a constant over K_eff is left out, a few thousandths of 1/(eps K_eff)
+    assert measured == pytest.approx(json.loads(predicted.stdout)["time"], rel=5e-3)
 
 
 def test_digits_follow_the_error() -> None:
