@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from symbolic.escape import EPS
+from symbolic.escape import EPS, THRESHOLD, power_integral
 from symbolic.normal_form import Bottleneck, make_bottleneck
 from symbolic.rate import ACTIVATION, ALPHA, INPUT, layer_scales, small_scale
 from symbolic.reduced_gains import ReducedGains, check_depth, symbolic_gains
@@ -81,13 +81,13 @@ def balance_laws(
 
 def _law(net: Bottleneck, gains: ReducedGains, first_power: int | None, pair: int) -> BalanceLaw:
     rate = _rate(net, gains, first_power, pair)
-    equal = rate.subs({small_scale(i): EPS for i in net.small})
-    prefactor, exponent = equal.as_coeff_exponent(EPS)
-    clock = _overlap_rate(net, gains) * MEAN_SCALE ** (len(net.small) - 1)
-    along = sp.integrate(sp.simplify(equal.subs(EPS, MEAN_SCALE) / clock), (MEAN_SCALE, EPS, MEAN_SCALE))
-    return BalanceLaw(
-        pair, rate, None if rate == 0 else int(exponent), sp.simplify(prefactor), sp.factor_terms(sp.expand(along))
-    )
+    if rate == 0:
+        return BalanceLaw(pair, rate, None, sp.Integer(0), sp.Integer(0))
+    prefactor, exponent = rate.subs({small_scale(i): EPS for i in net.small}).as_coeff_exponent(EPS)
+    # dDelta/dY = (dDelta/dt)/(K_eff Y^{r-1}) at equal scales Y.
+    growth = power_integral(int(exponent) - len(net.small) + 1).subs(THRESHOLD, MEAN_SCALE)
+    along = sp.factor_terms(sp.cancel(prefactor / _overlap_rate(net, gains))) * growth
+    return BalanceLaw(pair, rate, int(exponent), sp.factor_terms(prefactor), along)
 
 
 def _rate(net: Bottleneck, gains: ReducedGains, first_power: int | None, pair: int) -> sp.Expr:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 import sympy as sp
 
@@ -52,9 +53,14 @@ class EscapeLaw:
 
 def escape_integral(small_layers: int) -> sp.Expr:
     """K_eff t = int_eps^theta y^{-(r-1)} dy in the symbols EPS and THRESHOLD, for r = small_layers >= 1."""
-    r = _check_count(small_layers)
+    return power_integral(1 - _check_count(small_layers))
+
+
+@cache
+def power_integral(power: int) -> sp.Expr:
+    """int_eps^theta y^power dy for an integer power."""
     y = sp.Symbol("y", positive=True)
-    return sp.expand_log(sp.expand(sp.integrate(y ** (1 - r), (y, EPS, THRESHOLD))))
+    return sp.expand_log(sp.expand(sp.integrate(y**power, (y, EPS, THRESHOLD))))
 
 
 def escape_exponent(small_layers: int) -> int:

@@ -13,7 +13,7 @@ from math import factorial
 
 import sympy as sp
 
-from symbolic.escape import EPS, THRESHOLD, escape_integral
+from symbolic.escape import EPS, THRESHOLD, escape_integral, power_integral
 
 STEP = sp.Symbol("eta", positive=True)
 """The step size."""
@@ -82,8 +82,8 @@ def heavy_ball_steps(small_layers: int, order: int = 2, momentum: object = MOMEN
     if beta.is_number and not 0 <= beta < 1:
         raise ValueError(f"momentum must lie in [0, 1), got {momentum!r}")
     h = [term.subs(FIELD(SCALE), clock).doit().subs(MOMENTUM, beta) for term in modified_equation(order)]
-    inverse = _reciprocal([sp.simplify(term / h[0]) for term in h])
-    terms = {k - 1: _from_eps_to_theta(sp.expand(sp.simplify(c / h[0]))) for k, c in enumerate(inverse)}
+    inverse = _reciprocal([sp.cancel(term / h[0]) for term in h])
+    terms = {k - 1: _from_eps_to_theta(sp.cancel(c / h[0])) for k, c in enumerate(inverse)}
     index = sp.Symbol("n", integer=True, positive=True)
     # At rest the step n is (1 - beta^n) of the steady one: the missing parts add up to sum beta^n steady steps.
     converging = sp.Sum(MOMENTUM**index, (index, 1, sp.oo)).doit().args[0]  # the branch |beta| < 1
@@ -154,7 +154,12 @@ def _reciprocal(series: list[sp.Expr]) -> list[sp.Expr]:
 
 
 def _from_eps_to_theta(integrand: sp.Expr) -> sp.Expr:
-    return sp.expand_log(sp.integrate(integrand, (SCALE, EPS, THRESHOLD)))
+    """int_eps^theta of a sum of powers of y."""
+    total = sp.Integer(0)
+    for term in sp.Add.make_args(sp.expand(integrand)):
+        coefficient, power = term.as_coeff_exponent(SCALE)
+        total += coefficient * power_integral(int(power))
+    return total
 
 
 def _check(small_layers: int) -> int:

@@ -34,7 +34,7 @@ def test_regimes_and_leading_terms():
     assert [law.logarithm for law in laws] == [False, True, False, False]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(st.data())
 def test_the_law_depends_on_the_number_of_small_layers_only(data):
     depth = data.draw(st.integers(1, 6))

@@ -30,8 +30,8 @@ FUNCTIONS = {
 
 def expectation(f):
     """E[f(u)] by the trapezoid rule, exponentially accurate for functions analytic near the real line."""
-    step = MP.mpf(1) / 10
-    return step * MP.fsum(f(k * step) * MP.exp(-((k * step) ** 2) / 2) for k in range(-110, 111)) / MP.sqrt(2 * MP.pi)
+    step = MP.mpf(1) / 5
+    return step * MP.fsum(f(k * step) * MP.exp(-((k * step) ** 2) / 2) for k in range(-46, 47)) / MP.sqrt(2 * MP.pi)
 
 
 def chain_moment(s, teacher, gains, scales, k):

@@ -31,7 +31,7 @@ def formula_of_the_theory(depth, small, gains):
     return value
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(placements())
 def test_the_derivative_is_the_formula_of_the_theory(placement):
     depth, small = placement

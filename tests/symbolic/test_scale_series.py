@@ -1,7 +1,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symbolic.scale_series import ScaleSeries, one, zero
@@ -33,17 +33,20 @@ def derivative(x):
     return total
 
 
+@settings(deadline=None, max_examples=25)
 @given(SMALL, SMALL)
 def test_exp_turns_sums_into_products(a, b):
     assert (a + b).exp().terms == (a.exp() * b.exp()).terms
 
 
+@settings(deadline=None, max_examples=25)
 @given(SMALL)
 def test_the_reciprocal_is_one(a):
     unit = one(ORDER, identity)
     assert ((unit + a) * a.reciprocal_of_one_plus()).terms == unit.terms
 
 
+@settings(deadline=None, max_examples=25)
 @given(SMALL, st.integers(-3, 3))
 def test_relax_solves_its_equation_from_zero(source, rate):
     x = source.relax(rate)
