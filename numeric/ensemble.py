@@ -3,7 +3,8 @@
 The state of M members is one tensor (M, stride): W_1, .., W_L of a member one after the other, then a spare column (the
 flow keeps its time there), then padding to a multiple of `PAD` elements.  Members go through the passes in chunks whose
 buffers fit the cache (CPU) or the memory (CUDA), samples in blocks; the block depends on shapes only, never on M, so a
-member's gradient does not depend on the batch that it is in.
+member's gradient does not depend on the batch that it is in.  For the same reason samples are padded with nodes of
+weight zero to rows of whole cache lines: matrix kernels choose their instructions by the alignment of their operands.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numeric.network import Network, Weights
 
 _CHUNK_BYTES = 2**22  # workspace of a chunk of members: measured best where it fills a shared third-level cache
 _CUDA_CHUNK_BYTES = 2**31
+_LINE = 16  # elements: a cache line of float32, two of float64
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Ensemble:
             raise ValueError(f"chunk must be a positive number of members, got {chunk}")
         self.net = net
         self.layout = Layout(net.shapes)
-        self.data = data.to(device=device, dtype=dtype)
+        self.data = _aligned(data.to(device=device, dtype=dtype))
         self._criterion = criterion or loss("mse")
         self._kernel = kernel(net.activation)
         self._dtype, self._device = dtype, torch.device(device)
@@ -270,3 +272,16 @@ class Ensemble:
             torch.zeros(members, *shape, dtype=self._dtype, device=self._device) for shape in self.net.shapes
         ]
         self._room = members
+
+
+def _aligned(data: Population) -> Population:
+    """The same expectation with n a multiple of `_LINE`: copies of the first sample, of weight zero."""
+    extra = -data.samples % _LINE
+    if extra == 0:
+        return data
+    x, y, nodes = data.covariates, data.targets, data.node_weights
+    return Population(
+        torch.cat([x, x[..., :1].expand(*x.shape[:-1], extra)], dim=-1),
+        torch.cat([y, y[..., :1].expand(*y.shape[:-1], extra)], dim=-1),
+        torch.cat([nodes, nodes.new_zeros(extra)]),
+    )
