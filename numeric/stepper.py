@@ -159,7 +159,8 @@ class Stepper:
             value = _horner(polynomial, theta) - target
             low, high = torch.where(value < 0, theta, low), torch.where(value < 0, high, theta)
             newton = theta - value / _horner_plain(slope, theta)
-            theta = torch.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
+            # Not strictly between: at the root itself the bracket is closed, and bisecting would leave it again.
+            theta = torch.where((newton >= low) & (newton <= high), newton, 0.5 * (low + high))
         return theta
 
     def _time_polynomial(self, segment: Segment) -> list[Tensor]:
