@@ -97,6 +97,8 @@ if TYPE_CHECKING:
     from symbolic.optimisers import modified_equation as modified_equation
     from symbolic.optimisers import noise_floor as noise_floor
     from symbolic.optimisers import sign_descent_steps as sign_descent_steps
+    from symbolic.plateau import plateau_hessian as plateau_hessian
+    from symbolic.plateau import plateau_spectrum as plateau_spectrum
     from symbolic.polynomial_form import IdentitySides as IdentitySides
     from symbolic.prediction import EscapePrediction as EscapePrediction
     from symbolic.prediction import PredictedTerm as PredictedTerm
@@ -248,6 +250,8 @@ _PUBLIC = {
     "unequal_escape_time": "unequal_start",
     "unequal_escape_until": "unequal_start",
     "unequal_start_residuals": "unequal_start",
+    "plateau_hessian": "plateau",
+    "plateau_spectrum": "plateau",
 }
 
 
