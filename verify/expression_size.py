@@ -25,6 +25,8 @@ _EXPONENTIALS = frozenset(
     {"exp", "sinh", "cosh", "tanh", "sigmoid", "softplus", "silu", "swish", "mish", "gelu_tanh"}
     | {"elu", "selu", "celu", "gaussian", "logcosh"}
 )
+# Of a rational argument these are never rational, nor multiples of it.
+_TRANSCENDENTAL = frozenset({"sin", "cos", "tan", "asin", "acos", "atan", "tanh", "erf", "erfc", "sigmoid", "gaussian"})
 _INVERSES = frozenset({"log", "softplus", "logcosh", "asinh", "acosh", "atanh", "mish"})
 
 
@@ -172,10 +174,12 @@ def _call(tree: Tree, parts: Sequence[_Size]) -> _Size:
     if name == "log" and parts[0].may_be_zero:
         raise _TooLargeError(f"The argument of {_shown(tree)} cannot be told from 0; correct it.")
     value = function_value(name, [part.value for part in parts])
-    reach = sum(part.reach for part in parts)
-    repeats = reach if name in _EXPONENTIALS and any(part.inverse for part in parts) else 0.0
+    inside = sum(part.reach for part in parts if part.inverse)  # logarithms further in are collected too
+    repeats = inside if name in _EXPONENTIALS else 0.0
     if name in _INVERSES:
-        reach = max(reach, sum(part.bits for part in parts))
+        reach = max(inside, sum(part.bits for part in parts))
+    else:
+        reach = inside if name in _TRANSCENDENTAL else sum(part.reach for part in parts)
     size = _joined(value, max(1.0, abs(value)), reach, parts, extra_bits=1.0 + repeats)
     return replace(size, inverse=size.inverse or name in _INVERSES)
 

@@ -282,6 +282,9 @@ def test_refusals(text: Any, word: str) -> None:
         "z**(pi/4)",
         "1.2345**1.5",
         "tanh(1e6*z)",
+        "2**tanh(1e6*z)",
+        "1/log(3.14159)",
+        "log(1/log(1.0000001))",
     ],
 )
 def test_bounds_leave_room(text: str) -> None:
