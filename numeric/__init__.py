@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from numeric.hessian import flat_gradient as flat_gradient
     from numeric.hessian import hessian_product as hessian_product
     from numeric.hessian import network_loss as network_loss
+    from numeric.high_precision import PreciseEscape as PreciseEscape
+    from numeric.high_precision import precise_escape as precise_escape
     from numeric.imbalance import ImbalanceCase as ImbalanceCase
     from numeric.imbalance import ImbalanceTerms as ImbalanceTerms
     from numeric.imbalance import imbalance_terms as imbalance_terms
@@ -91,6 +93,8 @@ if TYPE_CHECKING:
     from numeric.neuron_moments import moment_indices as moment_indices
     from numeric.neuron_moments import moment_scale as moment_scale
     from numeric.neuron_moments import neuron_velocities as neuron_velocities
+    from numeric.residual import ResidualEscape as ResidualEscape
+    from numeric.residual import residual_escape as residual_escape
     from numeric.run_status import RunStatus as RunStatus
     from numeric.scalar_activations import ScalarActivation as ScalarActivation
     from numeric.scalar_activations import scalar_activation as scalar_activation
@@ -126,7 +130,9 @@ _PUBLIC: dict[str, str] = {
     "PairedSlopes": "equivalence",
     "Population": "data",
     "PowerIteration": "lanczos",
+    "PreciseEscape": "high_precision",
     "RatioInterval": "equivalence",
+    "ResidualEscape": "residual",
     "RunStatus": "run_status",
     "Sample": "neuron_moments",
     "ScalarActivation": "scalar_activations",
@@ -186,10 +192,12 @@ _PUBLIC: dict[str, str] = {
     "phi_coefficients": "universality",
     "population": "data",
     "power_iteration": "lanczos",
+    "precise_escape": "high_precision",
     "product_quadrature": "data",
     "random_cases": "imbalance",
     "rank_one_fraction": "alignment",
     "real_population": "data",
+    "residual_escape": "residual",
     "scalar_activation": "scalar_activations",
     "scalar_view": "activation_view",
     "single_mode_population": "data",

@@ -53,8 +53,9 @@ class Chart(Protocol):
 
 @dataclass(frozen=True)
 class End:
-    """Where the members of a chart ended: arrays [M], scales [M, L]."""
+    """Where the members of a chart ended: arrays [M], states [M, n], scales [M, L]."""
 
+    states: FloatArray
     scales: FloatArray
     times: FloatArray
     status: NDArray[np.object_]
@@ -81,6 +82,7 @@ class _Run:
         self.size, self.remaining = first_step_factor * chart.first_step(self.slope), np.full(count, np.nan)
         self.last_size, self.last_norm = self.size, np.full(count, np.nan)  # of the last accepted step
         self.end = End(
+            chart.state.copy(),
             chart.scales(chart.state).copy(),
             chart.times(chart.state).copy(),
             np.full(count, RunStatus.BUDGET_SPENT, dtype=object),
@@ -149,6 +151,7 @@ class _Run:
         if not ended.any():
             return
         gone, chart = self.index[ended], self.chart
+        self.end.states[gone] = chart.state[ended]
         self.end.scales[gone] = chart.scales(chart.state)[ended]
         self.end.times[gone] = chart.times(chart.state)[ended]
         self.end.status[gone] = reason

@@ -58,7 +58,7 @@ class ManifoldModel:
         if not math.isfinite(beta):
             raise ValueError(f"beta, the amplitude of the teacher, must be finite, got {beta!r}")
         self.beta = float(beta)
-        default_gains, default_mobilities = _parameterisation(parameterisation, self.widths)
+        default_gains, default_mobilities = parameterisation_arrays(parameterisation, self.widths)
         self.gains = default_gains if gains is None else _checked_array("gains", gains, self.depth)
         self.mobilities = (
             default_mobilities if mobilities is None else _checked_array("mobilities", mobilities, self.depth)
@@ -188,7 +188,7 @@ def _checked_array(name: str, values: ArrayLike, depth: int) -> FloatArray:
     return array
 
 
-def _parameterisation(name: str, widths: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+def parameterisation_arrays(name: str, widths: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
     """Gains a_l and mobilities c_l^2 [L] of the parameterisation."""
     n = np.array([1, *widths, 1], dtype=np.float64)
     if name == "plain":

@@ -63,7 +63,7 @@ def bottleneck_starts(
     values = np.atleast_1d(np.asarray(eps, dtype=np.float64))
     if values.ndim != 1 or not np.isfinite(values).all() or (values <= 0.0).any():
         raise ValueError(f"eps must be positive and finite (at eps = 0 the start is the saddle itself), got {eps!r}")
-    layers = _small_mask(small, depth)
+    layers = small_mask(small, depth)
     factors = np.asarray(scales, dtype=np.float64)
     if factors.shape not in ((), (depth,)) or not np.isfinite(factors).all():
         raise ValueError(f"scales must be one finite number or {depth} of them, one per layer, got {scales!r}")
@@ -101,7 +101,7 @@ def manifold_escape(
             f"until must be positive and max_steps at least 1, got until={until!r}, max_steps={max_steps!r}"
         )
     parsed = parse_escape_rule(rule, model.depth)
-    layers = _nearly_smallest(X) if small is None else np.broadcast_to(_small_mask(small, model.depth), X.shape)
+    layers = _nearly_smallest(X) if small is None else np.broadcast_to(small_mask(small, model.depth), X.shape)
     run = _run(model, X, parsed, layers, rtol, until, max_steps)
     errors, evaluations = np.full(X.shape[0], np.nan), run.evaluations
     if estimate_error:
@@ -153,7 +153,8 @@ def _run(
     return _Run(times, clocks, scales, tuple(status), evaluations)
 
 
-def _small_mask(small: Sequence[int] | None, depth: int) -> NDArray[np.bool_]:
+def small_mask(small: Sequence[int] | None, depth: int) -> NDArray[np.bool_]:
+    """The layers ``small`` (counted from 1; None: all) as a mask [L]; ValueError for a layer that is not there."""
     mask = np.zeros(depth, dtype=np.bool_)
     for layer in range(1, depth + 1) if small is None else small:
         if not 1 <= layer <= depth:
