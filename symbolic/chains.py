@@ -27,7 +27,7 @@ from symbolic.trees import Tree
 Ball = Any  # flint.arb
 MOST_DIGITS = 1000
 LARGEST_RADIUS = 400
-EVALUATIONS_PER_BIT = 300  # a kink that is not resolved costs some ten evaluations per bit, a singularity never ends
+EVALUATIONS_PER_BIT = 120  # a kink that is not resolved costs some ten evaluations per bit, a singularity never ends
 COARSE_DIGITS = 2
 Links = tuple[tuple[Fraction, Tree], ...]
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from symbolic.trees import Tree
 
 SEARCH_ORDER = 320
+KINK_ORDER = 120  # one-sided expansions that agree to this order are taken to be one function
 _PROBES = tuple(
     Fraction(p, q) for p, q in ((1, 1), (-1, 1), (2, 1), (-2, 1), (1, 2), (-1, 2), (7, 1), (-7, 1), (50, 1), (-50, 1))
 )
@@ -72,7 +73,7 @@ def classify(activation: Activation, order: int = 40) -> Classification:
     alpha = (both.right[1] - both.left[1]).scaled(fmpq(1, 2))
     mismatch = both.first_mismatch()
     if both.kinked and mismatch is None:
-        mismatch = expansions(activation.elementary, max(order, SEARCH_ORDER)).first_mismatch()
+        mismatch = expansions(activation.elementary, max(order, KINK_ORDER)).first_mismatch()
     if mismatch is not None:
         return _not_smooth(activation, both, mismatch, alpha)
     return _smooth(activation, both.right, alpha, order)

@@ -6,7 +6,7 @@ h_s(c) = E[g s(c g)], M_k = E[beta t(u) u^k] and expectations of chains s(xi_m s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,10 @@ def checked(constant: Constant, name: str) -> Constant:
 
     context = mpmath.mp.clone()
     context.dps = len(constant.value) + 15
-    value = context.mpf(str(constant.closed_form.evalf(context.dps)))
+    try:
+        value = context.mpf(str(constant.closed_form.evalf(context.dps)))
+    except (ValueError, TypeError, ArithmeticError, RecursionError):
+        return replace(constant, closed_form=None)  # SymPy cannot evaluate it: what is not checked is not shown
     rounding = max(1, abs(value)) * context.mpf(10) ** (8 - context.dps)  # of evalf itself, which keeps dps digits
     if abs(value - context.mpf(constant.value)) > context.mpf(constant.radius) + rounding:
         raise ArithmeticError(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import sympy
 
 LARGEST_ORDER = 2000
-SIGN_ORDER = 320  # an argument of sign, heaviside or a condition that vanishes to this order is taken to be zero
+SIGN_ORDER = 120  # an argument of sign, heaviside or a condition that vanishes to this order is taken to be zero
 
 
 class NoExpansionError(ValueError):
@@ -201,7 +201,7 @@ def expansions(tree: Tree, order: int) -> Expansions:
         raise ValueError(f"expected an order between 0 and {LARGEST_ORDER}, got {order}")
     right, kinked = _one_side(tree, 1, order)
     if not kinked:
-        return Expansions(right, tuple(-c if k % 2 else c for k, c in enumerate(right)), False)
+        return Expansions(right, tuple(-c if k % 2 and c.terms else c for k, c in enumerate(right)), False)
     left, _ = _one_side(tree, -1, order)
     return Expansions(right, left, True)
 
@@ -240,7 +240,7 @@ def phi_taylor(activation: Activation, order: int) -> tuple[sympy.Expr, ...]:
 
 def phi_coefficients(coefficients: tuple[Exact, ...]) -> tuple[Exact, ...]:
     """Coefficients of phi from those of s; the linear term always cancels."""
-    return tuple(c.scaled(fmpq(k - 1)) for k, c in enumerate(coefficients))
+    return tuple(c.scaled(fmpq(k - 1)) if c.terms else c for k, c in enumerate(coefficients))
 
 
 def one_sided_taylor(activation: Activation, side: int, order: int) -> tuple[sympy.Expr, ...]:

@@ -88,6 +88,8 @@ def _call(name: str, arguments: Tree, z: sympy.Expr) -> sympy.Expr:
 
 def exact_to_sympy(element: Exact) -> sympy.Expr:
     """The exact constant as a SymPy expression."""
+    if not element.terms:
+        return sympy.S.Zero
     value = element.rational()
     if value is not None:
         return sympy.Rational(int(value.p), int(value.q))

@@ -40,7 +40,7 @@ KERNELS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(KERNELS, st.integers(0, 3), st.sampled_from([Fraction(1), Fraction(1, 3), Fraction(-3, 2)]))
 def test_every_kernel_times_a_power_has_a_closed_form_inside_its_enclosure(kernel: Any, k: int, c: Fraction) -> None:
     activation = symbolic.activation_from_tree(kernel, "kernel")
@@ -100,7 +100,7 @@ affine_trees = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(affine_trees)
 def test_pieces_of_piecewise_affine_functions(tree: Any) -> None:
     pieces = resolve(trees.elementary(tree), IDENTITY, Interval())

@@ -32,7 +32,7 @@ offsets = st.fractions(min_value=0, max_value=9, max_denominator=8)
 sides = st.sampled_from((1, -1))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(symbolic.catalogue()), sides, offsets)
 def test_the_catalogue(name: str, side: int, offset: Any) -> None:
     assert_bounded(symbolic.activation(name).elementary, side, offset)
@@ -76,7 +76,7 @@ def _extended(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.recursive(st.one_of(st.just(trees.Z), constants), _extended, max_leaves=6), sides, offsets)
 def test_random_trees(tree: Any, side: int, offset: Any) -> None:
     assert_bounded(trees.elementary(tree), side, offset)

@@ -91,7 +91,7 @@ def value(element: Exact) -> arb:
     return exact.enclosure(element, 100)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(elements, elements, elements)
 def test_the_ring_laws_and_the_values(a: Exact, b: Exact, c: Exact) -> None:
     assert exact.is_zero((a + b) * c - a * c - b * c)
@@ -100,7 +100,7 @@ def test_the_ring_laws_and_the_values(a: Exact, b: Exact, c: Exact) -> None:
     assert value(a + b).overlaps(value(a) + value(b))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(elements)
 def test_sympy_agrees_with_the_enclosure(a: Exact) -> None:
     assert arb(str(exact_to_sympy(a).evalf(25))).overlaps(value(a) + arb(0, 1e-20))

@@ -44,7 +44,7 @@ def slow_composition(outer: list[Fraction], inner: list[Fraction]) -> list[Fract
     return total
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(lists, lists)
 def test_product_and_composition(a: list[Fraction], b: list[Fraction]) -> None:
     assert values(series(a) * series(b)) == slow_product(a, b)
@@ -52,7 +52,7 @@ def test_product_and_composition(a: list[Fraction], b: list[Fraction]) -> None:
     assert values(compose(series(a), series(inner))) == slow_composition(a, inner)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(lists)
 def test_reciprocal_with_poles(a: list[Fraction]) -> None:
     if not any(a):
@@ -64,7 +64,7 @@ def test_reciprocal_with_poles(a: list[Fraction]) -> None:
     assert values(one, one.length) == [1] + [0] * (one.length - 1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(lists, st.integers(-3, 3), st.integers(1, 3))
 def test_rational_powers(a: list[Fraction], p: int, q: int) -> None:
     base = series([Fraction(1), *a[1:]])

@@ -217,7 +217,7 @@ def reference(tree: Any, z: Any) -> Any:
     return function(reference(parts[1], z))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(compositions)
 def test_random_compositions_agree_with_differentiation(tree: Any) -> None:
     activation = symbolic.activation_from_tree(tree, "random")

@@ -78,7 +78,7 @@ def _extended(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 trees_strategy = st.recursive(leaves, _extended, max_leaves=5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(trees_strategy, st.sampled_from(POINTS))
 def test_random_trees_mean_the_same_to_sympy_and_to_balls(tree: Any, point: float) -> None:
     ours = ball_value(tree, point)
@@ -88,7 +88,7 @@ def test_random_trees_mean_the_same_to_sympy_and_to_balls(tree: Any, point: floa
     assert ours.real == pytest.approx(expected, rel=1e-9, abs=1e-9)  # exp(exp(...)) amplifies the ball's rounding
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(trees_strategy)
 def test_a_parity_that_is_claimed_holds(tree: Any) -> None:
     parity = tree_parity(trees.elementary(tree))
