@@ -20,7 +20,7 @@ BallMatrix = Any  # flint.arb_mat
 
 @dataclass(frozen=True)
 class ChebyshevGrid:
-    """``nodes``: n + 1 balls.  ``integration`` maps values to the integrals up to x_i, ``coefficients`` to c_0 .. c_n."""
+    """``nodes``: n + 1 balls.  ``integration`` maps values to integrals up to x_i, ``coefficients`` to c_0 .. c_n."""
 
     nodes: tuple[Ball, ...]
     integration: BallMatrix

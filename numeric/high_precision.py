@@ -1,10 +1,11 @@
 """Escape times of the manifold flow to 30, 50 or more digits (python-flint).
 
-The logarithm v of the scale of the escaping layer is the independent variable, x_m = log|X_m| of the other layers are the
-unknowns: dx_m/dv = w_m / w_l, dt/dv = 1 / w_l with w = X'/X.  The interval from log X_l(0) to log theta is cut into
+The logarithm v of the scale of the escaping layer is the independent variable, x_m = log|X_m| of the other layers are
+the unknowns: dx_m/dv = w_m / w_l, dt/dv = 1 / w_l with w = X'/X.  The interval from log X_l(0) to log theta is cut into
 elements that shrink towards the end; on each, Chebyshev collocation is solved by Newton's method in float64 and then by
 deferred correction: a sweep evaluates the residual of the integral equation in ball arithmetic and solves for the
-correction with the float64 Jacobian, which gains about eleven digits.  Early sweeps run at the precision they can reach.
+correction with the float64 Jacobian, which gains about eleven digits.  Early sweeps run at the precision that they can
+reach.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import flint
@@ -39,8 +41,8 @@ _NEWTON_STEPS = 12
 class PreciseEscape:
     """``time`` and ``error``: decimal strings, the error an estimate (not an enclosure) of |time - true|.
 
-    ``truncation``, ``iteration``, ``quadrature``, ``rounding``: its parts, relative to the time.  ``scales``: the state at
-    the escape.  ``elements``, ``degree``, ``sweeps``: the discretisation.
+    ``truncation``, ``iteration``, ``quadrature``, ``rounding``: its parts, relative to the time.  ``scales``: the
+    state at the escape.  ``elements``, ``degree``, ``sweeps``: the discretisation.
     """
 
     time: str
@@ -76,9 +78,7 @@ def precise_escape(
     """
     parsed = parse_escape_rule(rule, model.depth)
     if parsed.kind != "scale":
-        raise ValueError(
-            f"the high-precision escape time needs a rule of kind scale, such as scale:0.5@1, got {parsed}"
-        )
+        raise ValueError(f"the high-precision escape time needs a rule of kind scale (scale:0.5@1), got {parsed}")
     if not 10 <= digits <= 200:
         raise ValueError(f"digits must lie between 10 and 200, got {digits!r}")
     if len(start) != model.depth:
@@ -107,7 +107,7 @@ class _Solver:
         logs = [abs(x).log().mid() for x in X]
         time, truncation, iteration, rounding = flint.arb(0), 0.0, 0.0, 0.0
         edges = _edges(logs[self.lead], end.mid())
-        for left, right in zip(edges[:-1], edges[1:], strict=True):
+        for left, right in pairwise(edges):
             element = _Element(self, signs, left, right, logs)
             increment, ends, errors = element.solve()
             time += increment
@@ -144,7 +144,7 @@ class _Element:
         self.others = [m for m in range(solver.model.depth) if m != solver.lead]
 
     def solve(self) -> tuple[Ball, list[Ball], tuple[float, float, float]]:
-        """Time spent, logs at the right end, and estimates of the truncation, iteration and rounding error of the time."""
+        """Time spent, logs at the right end, and the truncation, iteration and rounding error of the time."""
         y, jacobian = self._newton()
         values = [[flint.arb(float(y[i, m])) for i in range(y.shape[0])] for m in range(y.shape[1])]
         count = y.shape[0]
@@ -188,7 +188,7 @@ class _Element:
             f = inverse if m is None else [w[m] / w[solver.lead] for w in rates]
             c = self.grid.coefficients * column([x.mid() for x in f])
             top = max(float(abs(c[k, 0]).mid()) for k in range(last - 3, last + 1))
-            # The integral of T_k is at most 1/k: what follows the last coefficients changes the integrals by about this.
+            # The integral of T_k is at most 1/k: what follows the last coefficients is integrated to about this.
             tail += (top if m is None else top * abs(float(time.mid()))) / last
         spent = abs(float(time.mid()))
         remaining = 10.0**-_GAIN * float(scale) * float(np.abs(change).max())  # what the next sweep would change
@@ -234,6 +234,8 @@ class _Element:
                 break
         if not np.isfinite(y).all():
             raise ValueError("the flow leaves the region where the layer's scale increases before it reaches the level")
+        if not (self._lead_rate(v, y) > 0.0).all():
+            raise ValueError("the scale of the rule's layer must increase all the way up to the level, and it does not")
         return y, self._jacobian(v, y)
 
     def _slope(self, v: FloatArray, y: FloatArray) -> FloatArray:
