@@ -172,6 +172,7 @@ def is_one_sentence(message: str) -> None:
         ("3**(1e9*log(5)/log(3)*z)", "could grow too long"),
         ("99**(1/1.0000001)", "could grow too long"),
         ("((1e9*z)**9)**99", "could grow too long"),
+        ("9**(exp(e - 1e9)**log(9)*9)", "could grow too long"),
         ("exp((1e9*log(7))**z)", "could grow too long"),
         ("exp(log(9)/(z/1e40))", "could grow too long"),
         ("(99*z)**0.99999999", "could grow too long"),
