@@ -7,12 +7,16 @@ from scipy.integrate import solve_ivp
 
 from numeric.activations import activation
 from numeric.data import Population, linear_population, single_mode_population
+from numeric.ensemble import Ensemble
 from numeric.events import Status
 from numeric.flow import FlowOptions, gradient_flow
 from numeric.losses import loss
+from numeric.monitor import Monitor
 from numeric.network import Network, gradient, uniform_network
 from numeric.off_manifold import single_mode_batches
 from numeric.starts import he_start, manifold_start
+from numeric.stepper import Stepper
+from numeric.tableaux import tableau
 
 TANH = activation("tanh")
 V = torch.tensor([1.0, 0.0], dtype=torch.float64)
@@ -68,9 +72,9 @@ def test_escape_times_are_scipy_s(method: str, clock: str) -> None:
 
 @pytest.mark.parametrize("method", ["tsit5", "dop853"])
 def test_error_of_the_escape_time_follows_the_tolerance(method: str) -> None:
-    net, weights, data = members("gelu", 4, range(1, 4), 0.01, range(4))
-    exact = gradient_flow(net, weights, data, options=FlowOptions(rtol=1e-12, method="dop853")).escape_times
-    for rtol in (1e-4, 1e-6, 1e-8):
+    net, weights, data = members("gelu", 4, range(1, 4), 0.01, range(2), width=4)
+    exact = gradient_flow(net, weights, data, options=FlowOptions(rtol=1e-11, method="dop853")).escape_times
+    for rtol in (1e-4, 1e-7):
         run = gradient_flow(net, weights, data, estimate_error=True, options=FlowOptions(rtol=rtol, method=method))
         error = (run.escape_times - exact).abs()
         assert float((error / exact).max()) < 3 * rtol
@@ -80,33 +84,26 @@ def test_error_of_the_escape_time_follows_the_tolerance(method: str) -> None:
 
 
 def test_order_of_convergence_of_the_stepper() -> None:
-    """Fixed steps through the linear ODE of a depth-one network, whose solution is known: error ~ h^order."""
-    from numeric.ensemble import Ensemble
-    from numeric.monitor import Monitor
-    from numeric.stepper import Stepper
-    from numeric.tableaux import tableau
-
-    net = Network((2, 1), activation("linear"))
-    sigma = torch.tensor([[1.0, 0.4], [0.4, 0.7]], dtype=torch.float64)
-    beta = torch.tensor([1.0, -2.0], dtype=torch.float64)
-    ensemble = Ensemble(net, linear_population(sigma, beta))
-    start = torch.tensor([[[3.0, 1.0]]], dtype=torch.float64)
-    exact = beta + torch.linalg.matrix_exp(-2.0 * sigma) @ (start[0, 0] - beta)
-    for name, order in (("tsit5", 5), ("dop853", 8)):
-        pair = tableau(name)
+    """Fixed steps through dF/dt = F (1 - F^2), whose solution is known: error ~ h^order."""
+    net = uniform_network(2, 1, 1, activation("linear"))
+    ensemble = Ensemble(net, linear_population(torch.eye(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)))
+    start, end = 0.3, 1.0
+    exact = (1.0 + (1.0 / start**2 - 1.0) * math.exp(-2.0 * end)) ** -0.5
+    for name, order, ladder in (("tsit5", 5, (2, 32)), ("dop853", 8, (2, 8))):
         errors = []
-        for steps in (4, 8):
-            stepper = Stepper(ensemble, pair, 1, 1e-6, False, Monitor(None, torch.ones(1)))
-            state = ensemble.layout.flatten([start], torch.float64, "cpu")
-            h = torch.tensor([2.0 / steps], dtype=torch.float64)
+        for steps in ladder:
+            stepper = Stepper(ensemble, tableau(name), 1, 1e-6, False, Monitor(None, torch.ones(2)))
+            state = ensemble.layout.flatten([torch.full((1, 1), start, dtype=torch.float64)] * 2, torch.float64, "cpu")
+            h = torch.tensor([end / steps], dtype=torch.float64)
             stepper.field(ensemble, state, stepper.stages(1)[0])
             for _ in range(steps):
                 new, _ = stepper.step(ensemble, state, h)
                 state = new.clone()
                 stepper.stages(1)[0].copy_(stepper.stages(1)[-1])
-            errors.append(float((ensemble.layout.views(state)[0][0, 0] - exact).norm()))
-            assert float(state[0, stepper.time_column]) == pytest.approx(2.0, rel=1e-14)
-        assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.4)
+            errors.append(abs(float(state[0, 0]) - exact))
+            assert float(state[0, stepper.time_column]) == pytest.approx(end, rel=1e-14)
+        slope = math.log(errors[0] / errors[1]) / math.log(ladder[1] / ladder[0])
+        assert order - 0.3 < slope < order + 1.0
 
 
 def manifold_scalars(scales: tuple[float, ...], width: int, times: np.ndarray) -> np.ndarray:
@@ -154,21 +151,21 @@ def test_the_full_network_is_the_manifold_ode() -> None:
 
 
 def test_saved_times_are_the_same_with_any_step_and_go_on_after_the_escape() -> None:
-    net, weights, data = members("tanh", 3, range(1, 4), 0.1, range(3))
-    times = torch.linspace(0, 400, 23, dtype=torch.float64)
+    net, weights, data = members("tanh", 3, range(1, 4), 0.2, range(2))
+    times = torch.linspace(0, 120, 13, dtype=torch.float64)
     runs = [
         gradient_flow(net, weights, data, saved_times=times, stop_at_escape=False, keep_states=True, options=options)
-        for options in (FlowOptions(rtol=1e-8), FlowOptions(rtol=1e-10, method="dop853"))
+        for options in (FlowOptions(rtol=1e-7), FlowOptions(rtol=1e-9, method="dop853"))
     ]
     first, second = runs
     assert first.saved is not None and second.saved is not None and first.saved.states is not None
-    assert bool((first.escape_times < 400).all())
+    assert bool((first.escape_times < 120).all())
     assert bool(first.saved.losses.isfinite().all())
-    torch.testing.assert_close(first.saved.losses, second.saved.losses, rtol=1e-6, atol=1e-9)
-    torch.testing.assert_close(first.escape_times, second.escape_times, rtol=1e-7, atol=0)
-    stopped = gradient_flow(net, weights, data, saved_times=times, options=FlowOptions(rtol=1e-8))
+    torch.testing.assert_close(first.saved.losses, second.saved.losses, rtol=3e-6, atol=1e-8)
+    torch.testing.assert_close(first.escape_times, second.escape_times, rtol=1e-6, atol=0)
+    stopped = gradient_flow(net, weights, data, saved_times=times, options=FlowOptions(rtol=1e-7))
     assert stopped.saved is not None
-    late = times[None, :] > stopped.escape_times[:, None] + 50
+    late = times[None, :] > stopped.escape_times[:, None] + 5
     assert bool(stopped.saved.losses[late].isnan().all())
     assert torch.equal(stopped.escape_times, first.escape_times)
 
@@ -190,7 +187,7 @@ def test_other_escape_rules(rule: str, low: bool) -> None:
 
 @pytest.mark.parametrize("name", ["tanh", "gelu"])
 def test_bitwise_invariance(name: str) -> None:
-    net, weights, data = members(name, 4, range(1, 4), 0.05, range(6), width=5)
+    net, weights, data = members(name, 4, range(1, 4), 0.1, range(6), width=4)
     whole = gradient_flow(net, weights, data)
 
     def part(order: list[int], chunk: int | None = None, poll: int | None = None) -> torch.Tensor:
@@ -199,7 +196,7 @@ def test_bitwise_invariance(name: str) -> None:
         return gradient_flow(net, [w[order] for w in weights], some, options=options).escape_times
 
     assert torch.equal(part([3, 1, 5, 0, 4, 2]), whole.escape_times[[3, 1, 5, 0, 4, 2]])
-    for member in range(6):
+    for member in (0, 5):
         assert torch.equal(part([member]), whole.escape_times[[member]])
     assert torch.equal(part([4, 2]), whole.escape_times[[4, 2]])
     assert torch.equal(part(list(range(6)), chunk=1), whole.escape_times)
@@ -207,13 +204,13 @@ def test_bitwise_invariance(name: str) -> None:
 
 
 def test_thread_count_changes_nothing_to_ten_digits() -> None:
-    net, weights, data = members("tanh", 3, range(1, 4), 0.05, range(3))
+    net, weights, data = members("tanh", 3, range(1, 4), 0.2, range(2))
     threads = torch.get_num_threads()
     try:
         times = []
         for count in (1, 2):
             torch.set_num_threads(count)
-            times.append(gradient_flow(net, weights, data).escape_times)
+            times.append(gradient_flow(net, weights, data, options=FlowOptions(rtol=1e-3)).escape_times)
     finally:
         torch.set_num_threads(threads)
     torch.testing.assert_close(times[0], times[1], rtol=1e-10, atol=0)
@@ -260,7 +257,7 @@ def test_budget_until_and_exact_saddle() -> None:
 def test_wrong_sign_never_escapes_and_is_a_status() -> None:
     net = uniform_network(3, 4, 2, TANH)
     weights = manifold_start(net, (-0.1, 0.1, 0.1), V)
-    run = gradient_flow(net, weights, single_mode_population(TANH), options=FlowOptions(budget=3000))
+    run = gradient_flow(net, weights, single_mode_population(TANH), options=FlowOptions(budget=600))
     assert run.status[0].failed and run.escape_times.isnan().all()
 
 
