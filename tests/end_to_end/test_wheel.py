@@ -30,5 +30,6 @@ def test_the_wheel_verifies_tier_smoke_in_an_empty_folder(tmp_path: Path) -> Non
     assert record["run"]["exit_code"] == 0
     assert record["run"]["commit"] is None  # outside git
     for verb in (["report", "--run", "out"], ["tables", "--run", "out"]):
-        made = subprocess.run([sys.executable, "-m", "verify", *verb], cwd=empty, env=env, capture_output=True, text=True)
+        command = [sys.executable, "-m", "verify", *verb]
+        made = subprocess.run(command, cwd=empty, env=env, capture_output=True, text=True)
         assert made.returncode == 0, made.stderr

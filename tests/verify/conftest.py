@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from verify.claim import Claim, Context, Counterfeit, Hypothesis, Reading, Tier, Witness, case
 from verify.claim import Case as Case
+from verify.claim import Claim, Context, Counterfeit, Hypothesis, Reading, Tier, Witness, case
 from verify.values import Budget, Evidence, Measurement, Prediction
 
 

@@ -4,8 +4,8 @@ import os
 import signal
 import time
 
-from verify.claim import Context, Counterfeit, Reading, Tier, Witness, case
 from verify.claim import Claim as Claim
+from verify.claim import Context, Counterfeit, Reading, Tier, Witness, case
 from verify.claim import Hypothesis as Hypothesis
 from verify.judge import judge, unheard
 from verify.results import Result, Verdict

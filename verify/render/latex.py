@@ -6,7 +6,7 @@ import re
 
 import jinja2
 
-from verify.render.numbers import short, with_uncertainty
+from verify.render.numbers import at_precision, short, with_uncertainty
 from verify.render.summary import by_claim, power_line, verdict_line
 from verify.results import Number, Result, Results, as_float
 
@@ -35,6 +35,13 @@ def typeset_number(value: Number, uncertainty: Number) -> str:
     if text.lstrip("-") in ("Infinity", "inf"):
         return r"\(-\infty\)" if text.startswith("-") else r"\(\infty\)"
     return rf"\num{{{text}}}"
+
+
+def _predicted(result: Result) -> str:
+    """The prediction with the digits that its measurement can be held against, and no uncertainty of its own."""
+    if as_float(result.predicted.value) is None:
+        return escape(str(result.predicted.value or ""))
+    return typeset_number(at_precision(result.predicted.value, result.budget.total), 0)
 
 
 def _tolerance(result: Result) -> str:
@@ -75,7 +82,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"tex": escape, "case": _case, "identifier": _identifier, "label": label}
-    environment.globals |= {"num": typeset_number, "tolerance": _tolerance}
+    environment.globals |= {"num": typeset_number, "tolerance": _tolerance, "predicted": _predicted}
     return environment
 
 

@@ -94,14 +94,14 @@ def power_line(results: Results) -> str:
 
 
 def verdict_line(results: Results) -> str:
-    """Counts of claims and cases by verdict, and of claims by their weakest grade of evidence."""
+    """Counts of claims and cases by verdict, and of claims by their strongest grade of evidence."""
     counts = Counter(result.verdict for result in results.results)
     claims = by_claim(results.results)
     parts = [f"{counts[verdict]} {verdict.value}" for verdict in WORST_FIRST[::-1] if counts[verdict]]
-    grades = Counter(summary.grades[-1] for summary in claims if summary.grades)
+    grades = Counter(summary.grades[0] for summary in claims if summary.grades)
     graded = ", ".join(f"{grades[grade]} {grade}" for grade in GRADES if grades[grade])
     return f"{len(claims)} claims, {len(results.results)} cases: {', '.join(parts) or 'none'}" + (
-        f" | evidence (weakest case of a claim): {graded}" if graded else ""
+        f" | evidence (strongest case of a claim): {graded}" if graded else ""
     )
 
 

@@ -24,8 +24,8 @@ STYLES = {
     Verdict.SKIPPED: "dim",
 }
 assert set(STYLES) == set(Verdict)
-PLAIN_WIDTH = 126  # whole rows
-NARROW = 110  # columns below which the table would fold its numbers
+PLAIN_WIDTH = 140  # the widest row, whole
+NARROW = 130  # columns below which the table would fold its names and numbers
 
 
 def render(results: Results, *, every_case: bool = False, width: int | None = None, colour: bool = False) -> str:
@@ -63,12 +63,13 @@ def render(results: Results, *, every_case: bool = False, width: int | None = No
 def _table(results: Results, every_case: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
-    table.add_column("claim", overflow="fold")
-    table.add_column("reading")
-    table.add_column("predicted", justify="right", overflow="fold")
-    table.add_column("measured", justify="right", overflow="fold")
-    table.add_column("tolerance", justify="right")
-    table.add_column("verdict")
+    table.add_column("claim", overflow="fold", min_width=max((len(r.claim) for r in results.results), default=0))
+    # Only the claims may be folded: a folded number cannot be read.
+    table.add_column("reading", no_wrap=True)
+    table.add_column("predicted", justify="right", no_wrap=True)
+    table.add_column("measured", justify="right", no_wrap=True)
+    table.add_column("tolerance", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     table.add_column("evidence")
     theorem = ""
     for summary in by_claim(results.results):
@@ -113,7 +114,7 @@ def compared(result: Result) -> tuple[str, str, str]:
 
 
 def _which(results: Sequence[Result], telling: Result) -> str:
-    return telling.case if len(results) == 1 else f"{telling.case}  (1 of {len(results)} cases)"
+    return telling.case if len(results) == 1 else f"{telling.case} (of {len(results)} cases)"
 
 
 def terminal_width() -> int:

@@ -31,6 +31,7 @@ def test_the_worst_verdict_of_a_claim_is_shown(results: Results) -> None:
 def test_power_and_verdicts_are_counted(results: Results) -> None:
     assert power_line(results) == "7 of 8 counterfeits refuted"
     line = verdict_line(results)
+    assert line.endswith("evidence (strongest case of a claim): 1 proof, 4 numerical")
     assert line.startswith(
         "6 claims, 8 cases: 3 pass, 1 refuted-as-expected, 1 skipped, 1 inconclusive, 1 fail, 1 error"
     )
