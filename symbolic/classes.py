@@ -23,6 +23,7 @@ from symbolic.translate import exact_to_sympy, tree_to_sympy
 if TYPE_CHECKING:
     from symbolic.trees import Tree
 
+FIRST_ORDER = 6  # phi nearly always starts by then; a few terms are far cheaper than many
 SEARCH_ORDER = 320
 KINK_ORDER = 120  # one-sided expansions that agree to this order are taken to be one function
 _PROBES = tuple(
@@ -60,20 +61,23 @@ class _Facts:
 
 
 def classify(activation: Activation, order: int = 40) -> Classification:
-    """The universality class of the activation; phi is examined to ``order`` first, further where it vanishes.
+    """The universality class of the activation; phi is examined to ``order``, further where it vanishes to that order.
 
     Raises ValueError for an order below 2 or a coefficient that can be proved neither zero nor non-zero.
     """
     if order < 2:
         raise ValueError(f"expected an order of at least 2, got {order}")
     try:
-        both = expansions(activation.elementary, order)
+        both = expansions(activation.elementary, min(order, FIRST_ORDER))
+        if not both.kinked and _first_term(both.right) is None:
+            both = expansions(activation.elementary, order)
     except NoExpansionError as error:
         return _result("outside", None, _Facts(False, False, None), f"s has {error}.")
     alpha = (both.right[1] - both.left[1]).scaled(fmpq(1, 2))
     mismatch = both.first_mismatch()
     if both.kinked and mismatch is None:
-        mismatch = expansions(activation.elementary, max(order, KINK_ORDER)).first_mismatch()
+        both = expansions(activation.elementary, max(order, KINK_ORDER))
+        mismatch = both.first_mismatch()
     if mismatch is not None:
         return _not_smooth(activation, both, mismatch, alpha)
     return _smooth(activation, both.right, alpha, order)
@@ -110,8 +114,7 @@ def _smooth(activation: Activation, coefficients: tuple[Exact, ...], alpha: Exac
     term = _first_term(coefficients)
     if term is None and _linear_on_both_sides(activation, expansions(activation.elementary, order)):
         return _flat(alpha)
-    # With kinks phi may vanish near 0 and only there (hardtanh): then no order would show a term.
-    while term is None and order < SEARCH_ORDER and not _has_kink(activation.elementary):
+    while term is None and order < SEARCH_ORDER:
         order = min(2 * order, SEARCH_ORDER)
         term = _first_term(expansions(activation.elementary, order).right)
     if term is None:
@@ -162,12 +165,6 @@ def _linear_on_side(activation: Activation, side: int, slope: Exact) -> bool:
     t = sympy.Symbol("t", positive=True)
     difference = tree_to_sympy(activation.elementary, side * t) - exact_to_sympy(slope) * t
     return bool(difference == 0 or sympy.simplify(difference) == 0)
-
-
-def _has_kink(tree: Tree) -> bool:
-    if tree[0] == "piecewise" or (tree[0] == "call" and tree[1] in ("abs", "sign", "heaviside", "max", "min")):
-        return True
-    return any(_has_kink(part) for part in tree if isinstance(part, tuple))
 
 
 def _where_phi_is_not_zero(activation: Activation) -> str:

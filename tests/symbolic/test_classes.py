@@ -104,6 +104,16 @@ TYPED = {
         None,
     ),
     "z sign(z^50)": (trees.mul(Z, trees.call("sign", trees.power(Z, 50))), "A", None),
+    "z + z^9 + relu(z) - relu(-z)": (
+        trees.add(Z, trees.power(Z, 9), RELU, trees.negative(trees.call("relu", trees.negative(Z)))),
+        "B",
+        9,
+    ),
+    "z + z^50 + |z + 5| - 5": (
+        trees.add(Z, trees.power(Z, 50), trees.call("abs", trees.add(Z, trees.rational(5))), trees.rational(-5)),
+        "C",
+        50,
+    ),
     "-z": (trees.negative(Z), "outside", None),
     "-sin z": (trees.negative(trees.call("sin", Z)), "outside", 3),
     "0": (trees.rational(0), "outside", None),
