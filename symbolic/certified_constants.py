@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+import flint
 import sympy as sp
 from flint import arb, fmpq
 
@@ -99,7 +100,17 @@ class CertifiedConstants:
         return exact.enclosure(exact_taylor(self.activation, max(order, k))[k], working_bits(self.digits))
 
     def moment(self, k: int, derivatives: Exponents) -> Ball:
-        """beta E[t(u) D g^k], D the log-derivatives."""
+        """beta E[t(u) D g^k], D the log-derivatives; each is integrated once per working precision."""
+        key = (k, derivatives, flint.ctx.prec)
+        if key not in self._known:
+            self._known[key] = self._integrated(k, derivatives)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, Exponents, int], Ball]:
+        return {}
+
+    def _integrated(self, k: int, derivatives: Exponents) -> Ball:
         chains = [Chain.of((1, self.teacher))]
         if not self.net.before:
             chains.append(Chain((), k))
