@@ -131,6 +131,17 @@ class Ensemble:
         other.data = Population(x, y, self.data.node_weights)
         return other
 
+    def on_samples(self, index: Tensor) -> Ensemble:
+        """The ensemble on the samples index (M, b) of each member's population, with equal weights; for minibatches."""
+        members, size = index.shape
+        x, y = self.data.covariates, self.data.targets
+        x = x.expand(members, -1, -1).gather(2, index[:, None, :].expand(-1, x.shape[-2], -1))
+        y = y.expand(members, -1, -1).gather(2, index[:, None, :].expand(-1, y.shape[-2], -1))
+        other = Ensemble.__new__(Ensemble)
+        other.__dict__.update(self.__dict__)
+        other.data = _aligned(Population(x, y, self.data.node_weights.new_full((size,), 1.0 / size)))
+        return other
+
     def check_members(self, members: int) -> None:
         """Raise ValueError when a population of each member's own is not for this many members."""
         for tensor in (self.data.covariates, self.data.targets):
