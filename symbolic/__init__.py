@@ -121,6 +121,10 @@ if TYPE_CHECKING:
     from symbolic.series import one_sided_taylor as one_sided_taylor
     from symbolic.series import phi_taylor as phi_taylor
     from symbolic.series import taylor as taylor
+    from symbolic.teacher_alignment import Alignment as Alignment
+    from symbolic.teacher_alignment import Mode as Mode
+    from symbolic.teacher_alignment import alignment as alignment
+    from symbolic.teacher_alignment import alignment_as_printed as alignment_as_printed
     from symbolic.theorem_a import TheoremAInstance as TheoremAInstance
     from symbolic.theorem_a import equality_case as equality_case
     from symbolic.theorem_a import gradient_scaling as gradient_scaling
@@ -252,6 +256,10 @@ _PUBLIC = {
     "unequal_start_residuals": "unequal_start",
     "plateau_hessian": "plateau",
     "plateau_spectrum": "plateau",
+    "Alignment": "teacher_alignment",
+    "Mode": "teacher_alignment",
+    "alignment": "teacher_alignment",
+    "alignment_as_printed": "teacher_alignment",
 }
 
 
