@@ -25,6 +25,9 @@ def test_constants_against_quadrature(name: str) -> None:
     # Numerical differentiation at 20 digits keeps about 13; the cut at 12 removes less than 1e-30.
     for found, expected in ((pair.A, slope_square), (pair.B, 4 * value_square), (pair.M, overlap**2 * 3 / 2)):
         assert abs(mp.mpf(found.value) - expected) < mp.mpf(10) ** -12
+    A, B, M, rate, gain = (mp.mpf(c.value) for c in (pair.A, pair.B, pair.M, pair.growth_rate, pair.gain))
+    assert abs(mp.det(mp.matrix([[rate + A, -M], [-M, rate + B]]))) < mp.mpf(10) ** -18  # all inputs carry 30 digits
+    assert rate > -(A + B) / 2 and abs(gain - M**2 / (A * B)) < mp.mpf(10) ** -18
 
 
 def test_closed_forms_for_sine() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symbolic import closure_certificates as cc
@@ -57,7 +57,7 @@ def test_first_certificate_by_hand() -> None:
     assert prouhet_certificate(1, QUADRATIC, QUADRATIC_DATA, V).difference == F(3, 2)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.integers(1, 4),
     st.lists(st.fractions(-2, 2, max_denominator=3), min_size=3, max_size=4).filter(lambda c: c[-1] != 0),

@@ -37,6 +37,7 @@ def test_chains_of_odd_functions() -> None:
     assert expectation_form(chain * s(u).diff(u), (u, v), odd=True) == {}
     slope = expectation_form(chain.diff(u) * v * s(b * s(v)), (u, v), odd=True)
     assert slope == {"E[g*s(b*s(g))]*E[s'(X*s(g))*s'(g)]*X": Fraction(1)}
+    assert expectation_form(s(u * s(u).diff(u)), (u,), odd=True) == {}
     assert expectation_form(s(X * s(b * s(sympy.Integer(0)))) + 1, (u,), odd=True) == {"1": Fraction(1)}
     with pytest.raises(ValueError, match="odd in one mode"):
         expectation_form(s(s(u) ** 2), (u,), odd=True)

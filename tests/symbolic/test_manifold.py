@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symbolic import manifold
@@ -87,7 +87,7 @@ def test_identical_rows_as_printed_are_not_invariant() -> None:
     assert identical_rows_gradient(upper_row=(Fraction(3), Fraction(3))).rows_stay_identical
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=3), st.lists(st.fractions(1, 3), min_size=4, max_size=4))
 def test_reduced_system_agrees_with_the_formula_for_general_gains(widths: list[int], squares: list[Fraction]) -> None:
     given_squares = squares[: len(widths) + 1]

@@ -67,6 +67,18 @@ def test_a_mutated_network_turns_the_proof_red(monkeypatch: pytest.MonkeyPatch) 
         assert manifold_tangency_any_width(2, 1).residual
 
 
+def test_a_transposed_weight_is_caught_by_the_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    def transposed(depth: int) -> sympy.Expr:
+        original = any_width_output(depth)
+        middle, below, above = any_width._weight(2), *sympy.symbols("i_1 i_2", integer=True)
+        return original.xreplace({middle[above, below]: middle[below, above]})
+
+    any_width_output = any_width.composed_output
+    monkeypatch.setattr(any_width, "composed_output", transposed)
+    with pytest.raises(ValueError, match="equal range"):
+        manifold_tangency_any_width(3, 2)
+
+
 def test_a_sum_that_does_not_collapse_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     free = sympy.IndexedBase("r")
     i = sympy.Symbol("i_1", integer=True)

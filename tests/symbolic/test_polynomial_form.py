@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sympy.core.function import AppliedUndef
 
@@ -89,7 +89,7 @@ def test_derivative_objects_of_sympy_are_refused() -> None:
 fractions = st.fractions(min_value=-5, max_value=5, max_denominator=7)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(fractions, min_size=4, max_size=4))
 def test_coefficients_are_exact(values: list[Fraction]) -> None:
     keys = (x, s(x), x * y, sympy.Integer(1))
