@@ -69,13 +69,14 @@ def expectation_ball(chains: tuple[Chain, ...], digits: int) -> Ball:
             chains, True, COARSE_DIGITS, working_bits(COARSE_DIGITS)
         )  # zero only if the half-line integral exists
         return arb(0)
-    even, lost = parity == 1, 0
+    even, lost, before = parity == 1, 0, None
     while True:
         total = _integrated(chains, even, digits, working_bits(digits) + lost)
         missing = _missing_bits(total, digits)
-        if missing <= 0 or lost > 8 * working_bits(digits):
-            return total
+        if missing <= 0 or (before is not None and missing > before // 2):
+            return total  # a wider enclosure than was asked for, where more precision does not help
         lost += missing + 16  # pieces cancelled, or the integrand is large
+        before = missing
 
 
 def _missing_bits(ball: Ball, digits: int) -> int:
@@ -133,15 +134,25 @@ def _link_pieces(links: Links, argument: Affine | None, interval: Interval) -> l
 def _between(interval: Interval, pieces: Piece, bits: int, tolerance: Ball) -> Ball:
     """Integral over one interval of the product of the resolved chains times the Gaussian density."""
     root = 1 / (2 * arb.pi()).sqrt()
+    stopped: list[BaseException] = []
 
     def integrand(u: Ball, analytic: bool) -> Ball:
-        value = (-u * u / 2).exp() * root
-        for links, exponent in pieces:
-            value = value * _chain_value(links, u, analytic) ** exponent
+        # Arb goes on calling after an exception (Ctrl-C, say) and loses it: keep it, and say nothing from then on.
+        if stopped:
+            return balls.undefined()
+        try:
+            value = (-u * u / 2).exp() * root
+            for links, exponent in pieces:
+                value = value * _chain_value(links, u, analytic) ** exponent
+        except BaseException as error:
+            stopped.append(error)
+            return balls.undefined()
         return value
 
     ends = [acb(_end(end, bits)) for end in (interval.low, interval.high)]
     value = acb.integral(integrand, *ends, rel_tol=tolerance, abs_tol=tolerance, eval_limit=EVALUATIONS_PER_BIT * bits)
+    if stopped:
+        raise stopped[0]
     if not value.is_finite():
         raise ValueError(
             "the Gaussian integral was not bounded: the activation may have a singularity on the real line"

@@ -192,6 +192,19 @@ def test_the_tail_bound_is_above_the_tail(name: str, start: int) -> None:
         assert 0 < tail < float(bound)
 
 
+def test_an_interruption_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("symbolic.balls.evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        symbolic.moment(symbolic.activation("tanh"), 1, digits=17)
+    assert len(calls) == 1
+
+
 # --- chains -----------------------------------------------------------------------------------------------------------
 
 
