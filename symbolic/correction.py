@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import sympy as sp
 
-from symbolic.escape_expansion import escape_coefficients
+from symbolic.expansion_series import escape_coefficients
 from symbolic.normal_form import Bottleneck, Constants, Exponents, make_bottleneck
 from symbolic.reduced_gains import ReducedGains, check_depth, ntk_gains, symbolic_gains
 from symbolic.scale_series import Coefficient, is_zero

@@ -20,7 +20,7 @@ from symbolic.certified_values import Scalar, fraction_ball, network_constants, 
 from symbolic.chains import working_bits
 from symbolic.correction import EscapeExpansion, ExpansionTerm, Origin, expansion_terms
 from symbolic.escape import Regime, escape_law
-from symbolic.escape_expansion import threshold_coefficients
+from symbolic.expansion_series import threshold_coefficients
 from symbolic.moments import Constant, constant_from_ball, moment
 from symbolic.rate import ALPHA
 from symbolic.reduced_gains import ReducedGains

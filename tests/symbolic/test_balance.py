@@ -8,7 +8,7 @@ from symbolic.activations import activation
 from symbolic.balance import MEAN_SCALE, balance_identity, balance_laws
 from symbolic.certified_values import certified_value, network_constants
 from symbolic.escape import EPS
-from symbolic.escape_expansion import imbalance_series
+from symbolic.expansion_series import imbalance_series
 from symbolic.normal_form import make_bottleneck
 from symbolic.rate import ALPHA, small_scale
 from symbolic.reduced_gains import ntk_gains, symbolic_gains
