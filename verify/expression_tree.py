@@ -145,7 +145,7 @@ def _without_sign(term: Tree) -> Tree | None:
     first = term[1] if term[0] == "mul" else term
     if first[0] != "rational" or first[1] >= 0:
         return None
-    if first != ("rational", -1, 1) or (len(term) > 3 and term[2][0] == "rational") or term[0] == "rational":
+    if first != ("rational", -1, 1) or term[0] == "rational" or term[2][0] == "rational":
         return negated(term)
     return combined("mul", list(term[2:]))
 
