@@ -5,20 +5,20 @@ Hidden units in K = 2 groups of n per layer; the rows of group k of layer 1 equa
 The per-sample loss is composed and differentiated with respect to single weights for an undefined s; its expectation
 is then factored over the modes.
 
-- Scalar output, L = 2, yhat = sum_i a_i s(w_i.x), the a_i of group k equal to a_k / n, y = sum_k b_k s(u_k): the
-force on a row of
-  group 1 along v_2 is (a_1/n) E[s'(X_1 g)] (b_2 h - a_2 E[g s(X_2 g)]), h = E[g s(g)]: not invariant at first order.
-- Vector output y = sum_k b_k e_k S(u_k), group k feeding output k, odd s, any depth: every off-block entry of the
-gradient
-  vanishes. S is the layer chain of the group at the saddle: S = s for L = 2, S(u) = s(X s(u)) for L = 3.
-- At the stage-1 saddle (group 1 equal to the teacher's first mode, group 2 at zero) the collective tilt of the rows
-of group 1
-  towards v_2 and the collective weight from group 1 to output 2 have the Hessian [[A, -M], [-M, B]], A = b_1^2
-  E[S'^2]/n, B = n E[S^2], M = b_2 E[g S] E[S'], and couple to nothing else. A non-collective pair (directions that
-  sum to zero over the group, n >= 2) has [[0, -M], [-M, 0]] at L = 2: unstable at any gain. At L = 3 it is 0: neutral
-  to second order [ours].
-- -H has the eigenvalues -(A+B)/2 +- sqrt(((A-B)/2)^2 + M^2); the larger is positive iff G = M^2/(A B) > 1, for A, B >
-0.
+Scalar output, L = 2, yhat = sum_i a_i s(w_i.x), each a_i of group k equal to a_k / n, y = sum_k b_k s(u_k):
+    the force on a row of group 1 along v_2 is (a_1/n) E[s'(X_1 g)] (b_2 h - a_2 E[g s(X_2 g)]), h = E[g s(g)].
+    The ansatz is not invariant, at first order.
+Vector output y = sum_k b_k e_k S(u_k), group k feeding output k, odd s, any depth:
+    every off-block entry of the gradient vanishes. S is the layer chain of a group: S = s for L = 2,
+    S(u) = s(X s(u)) for L = 3.
+Stage-1 saddle (group 1 equal to the teacher's first mode, group 2 at zero):
+    the collective tilt of the rows of group 1 towards v_2 and the collective weight from group 1 to output 2 have the
+    Hessian [[A, -M], [-M, B]], A = b_1^2 E[S'^2]/n, B = n E[S^2], M = b_2 E[g S] E[S'], and couple to nothing else.
+    A non-collective pair (directions that sum to zero over the group, n >= 2) has [[0, -M], [-M, 0]] for L = 2:
+    unstable at any gain. For L = 3 its Hessian vanishes: neutral to second order [ours].
+Spectrum:
+    -H has the eigenvalues -(A+B)/2 +- sqrt(((A-B)/2)^2 + M^2); the larger is positive iff G = M^2/(A B) > 1, for
+    A, B > 0.
 """
 
 from __future__ import annotations
@@ -72,8 +72,7 @@ def off_block_force(group_size: int, reading: ForceReading = "exact") -> Identit
 
 
 def vector_output_invariance(group_size: int, depth: int = 2, odd: bool = True) -> IdentitySides:
-    """Both sides of "the ansatz is invariant" for vector output: all off-block gradient entries, and differences in a
-    block.
+    """Both sides of "the ansatz is invariant", vector output: off-block gradient entries, and differences in a block.
 
     ``claimed`` is empty. With ``odd=False`` (a general s) the measured side is not: oddness is needed.
     """

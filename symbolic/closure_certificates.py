@@ -3,18 +3,17 @@
 Each certificate is a pair of ensembles whose moments up to order m are equal, computed one by one, and a moment of
 order <= m whose time derivatives, by back-propagation through every neuron, differ. Families:
 
-- ``prouhet_certificate``: neurons (+1, w), (-1, w) on w = h t v, with {t} the two halves of a Prouhet-Tarry-Escott
-solution
-  of degree m (equal power sums up to m, asserted). The output is 0 in both. Width 2 (m + 1). Here d<a w_1^(m-1)>/dt
-  differs.
-- ``binomial_certificate``: nodes w = j h v, j = 0..K, K = m + D - 1, multiplicity binom(K, j), even j in one ensemble
-and odd j
-  in the other, times a = +-1: a K-th finite difference. For polynomial s of degree D and leading coefficient c_D the
-  difference is (-1)^K T_D(v) v_1^(m-1) K! h^K / 2^(K-1), T_D(v) = c_D E[y (v.x)^D], at every order m.
-- ``width_certificate``: a_i = 1 and width N > m, a Prouhet-Tarry-Escott solution padded by common neurons. -
-``finite_difference_certificate``: K = m + 1 nodes w_0 + j h v and d<a>/dt for any activation; ReLU on one ray (w_0 =
-0) gives
-  exactly 0, off the ray it does not.
+``prouhet_certificate``
+    Neurons (+1, w), (-1, w) on w = h t v, {t} the two halves of a Prouhet-Tarry-Escott solution of degree m (equal
+    power sums up to m, asserted). The output is 0 in both. Width 2 (m + 1). d<a w_1^(m-1)>/dt differs.
+``binomial_certificate``
+    Nodes w = j h v, j = 0..K, K = m + D - 1, multiplicity binom(K, j), even j in one ensemble and odd j in the other,
+    times a = +-1: a K-th finite difference. For polynomial s of degree D and leading coefficient c_D the difference is
+    (-1)^K T_D(v) v_1^(m-1) K! h^K / 2^(K-1), T_D(v) = c_D E[y (v.x)^D], at every order m.
+``width_certificate``
+    a_i = 1 and width N > m: a Prouhet-Tarry-Escott solution padded by common neurons.
+``finite_difference_certificate``
+    K = m + 1 nodes w_0 + j h v and d<a>/dt, any activation; ReLU on one ray (w_0 = 0) gives exactly 0, off it not.
 """
 
 from __future__ import annotations
@@ -146,8 +145,7 @@ def binomial_difference(
     spacing: Fraction = Fraction(1),
     reading: ClosedFormReading = "exact",
 ) -> Fraction:
-    """The closed form (-1)^K T_D(v) v_1^(m-1) K! h^K / 2^(K-1), K = m + D - 1, of ``binomial_certificate``'s
-    difference.
+    """The closed form (-1)^K T_D(v) v_1^(m-1) K! h^K / 2^(K-1), K = m + D - 1, of the difference.
 
     It is non-zero whenever E[y (v.x)^D] and v_1 are: no order m is closed. Counterfeits: "closed" (0, what closure at
     order m would mean), "single-sign" (2^K in the denominator: the two signs of a not both counted), "order-m" (K = m
@@ -175,8 +173,7 @@ def finite_difference_certificate(
     offset: Vector | None = None,
     spacing: Fraction = Fraction(1),
 ) -> Certificate:
-    """K = m + 1 nodes w_0 + j h v and the moment <a>: for any activation; exactly 0 for ReLU if w_0 = 0 and m >=
-    1."""
+    """K = m + 1 nodes w_0 + j h v and the moment <a>: for any activation; exactly 0 for ReLU if w_0 = 0."""
     even, odd = _finite_difference_pair(order + 1, offset, direction, spacing)
     return certificate(even, odd, order, (1, *(0 for _ in direction)), activation, data)
 

@@ -1,18 +1,15 @@
-"""The imbalance identity of THEORY T1 with symbolic widths: one proof for every width and every position in the
-network.
+"""The imbalance identity of THEORY T1 with symbolic widths: one proof for every width and position in the network.
 
-The loss sees layers l and l+1 only through z_{l+1}, so that with delta = grad_{z_{l+1}} Loss at the point (its
-definition)
+The loss sees layers l and l+1 only through z_{l+1}, so that with delta = grad_{z_{l+1}} Loss at the point
 
-    dLoss = d sum_k delta_k z_{l+1,k},   z_{l+1,k} = sum_i W_{l+1}[k,i] s(z_{l,i}),   z_{l,i} = sum_j W_l[i,j]
-    h_{l-1,j},
+    dLoss = d sum_k delta_k z_{l+1,k},
+    z_{l+1,k} = sum_i W_{l+1}[k,i] s(z_{l,i}),   z_{l,i} = sum_j W_l[i,j] h_{l-1,j},
 
 with sums over n_{l+1}, n_l and n_{l-1}, which stay symbols, and h_{l-1} a function of the layers below alone. The
 three lines of the proof are then executed: (1) G_l and G_{l+1} by plain differentiation of these sums with respect to
 W_l[a,b] and W_{l+1}[a,b], which yields Kronecker deltas; (2) contraction with the weights, a delta between two
 indices of equal range removing one sum; (3) comparison of the expanded sums. ``imbalance`` proves the same from the
-whole composed loss, without the definition of delta, at concrete widths. Terms are called ``sum(i<n, ...)
-factor*factor``.
+whole composed loss, without the definition of delta, at concrete widths. A term reads ``sum(b0<n, ...) factors``.
 """
 
 from __future__ import annotations
@@ -39,8 +36,7 @@ _VALUE, _SLOPE = sympy.IndexedBase("s(z)"), sympy.IndexedBase("s'(z)")
 
 
 def composed_linearisation() -> sympy.Expr:
-    """sum_k delta_k sum_i W_{l+1}[k,i] s(sum_j W_l[i,j] h_j): the two layers whose differential is that of the
-    loss."""
+    """sum_k delta_k sum_i W_{l+1}[k,i] s(sum_j W_l[i,j] h_j): the two layers, linear in what the loss sees."""
     hidden = sympy.Sum(_LOWER[_HIDDEN, _IN] * _H[_IN], (_IN, 0, _BELOW - 1))
     output = sympy.Sum(_UPPER[_OUT, _HIDDEN] * _S(hidden), (_HIDDEN, 0, _HERE - 1))
     return sympy.Sum(_DELTA[_OUT] * output, (_OUT, 0, _ABOVE - 1))

@@ -1,9 +1,8 @@
 """Expectations of polynomials in function values over independent Gaussian modes, factor by factor.
 
-A term such as ``X_1*s(X_1*u_1)*u_2*s(u_2)`` with independent u_1, u_2 ~ N(0, 1) has the expectation ``X_1 *
-E[s(X_1*g)] * E[g*s(g)]``; the result is a linear form in which each expectation over one mode is one factor. Terms
-that vanish by parity are dropped: odd powers of u alone always, and odd functions of one mode if ``s`` is declared
-odd.
+A term such as ``X_1*s(X_1*u_1)*u_2*s(u_2)`` with independent u_1, u_2 ~ N(0, 1) has the expectation
+``X_1 * E[s(X_1*g)] * E[g*s(g)]``; the result is a linear form in which each expectation over one mode is one factor.
+Terms that vanish by parity are dropped: odd powers of u alone always, odd functions of a mode if ``s`` is declared odd.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ _G = sympy.Symbol("g")
 
 
 def expectation_form(expression: sympy.Expr, modes: Sequence[sympy.Symbol], odd: bool) -> LinearForm:
-    """E over independent standard Gaussian ``modes`` of a polynomial in them, in parameters and in values of
-    functions.
+    """E over independent standard Gaussian ``modes`` of a polynomial in modes and function values.
 
     Each function value may depend on one mode at most. With ``odd`` its argument must be odd in the mode
     (proportional to it, or to an odd function of it), and the parity of the k-th derivative of s is that of k + 1.

@@ -1,22 +1,21 @@
-"""How far the imbalance identity reaches (THEORY T1, scope): each architecture as printed and, where that fails,
-corrected.
+"""How far the imbalance identity reaches (THEORY T1, scope): seven architectures, as printed and corrected.
 
 A pair of adjacent layers with inputs h and an undefined loss of its outputs: h stands for everything below, the loss
-for everything above. "as-printed" is d(|W_2|^2 - |W_1|^2)/dt = 2 <p, phi_s(z)>, p the gradient by the hidden values
-s(z).
+for everything above. "as-printed" is d(|W_2|^2 - |W_1|^2)/dt = 2 <p, phi_s(z)>, p the gradient by the hidden values.
 
 architecture    as printed   corrected
 homogeneous     holds, = 0   s(z) = z D(z), D' = 0 (ReLU, leaky ReLU, |z|, almost everywhere): every neuron conserved
 residual-block  holds        outputs h + W_2 s(W_1 h), the pair inside one block
-convolution     holds        weight sharing: kernels U, K with two taps and two hidden channels
+convolution     holds        weight sharing: kernels with two taps and two hidden channels
 bias            fails        d(|W_2|^2 - |W_1|^2 - |b_1|^2)/dt = 2 <p, phi_s(z)>
 skip            fails        h_1 = h + s(W_1 h), outputs h_1 + s(W_2 h_1): the right-hand side gains
                              2 <q, z s'(z)> - 2 <p, h>, p by the branch W_2, q by the skip
 batch-norm      fails        z normalised over the batch, no eps: <w_i, dLoss/dw_i> = 0 for each row
 layer-norm      fails        z normalised over the neurons, no eps: <W_1, dLoss/dW_1> = 0
 
-Gradients are by plain differentiation of the composed loss. 1/sqrt(variance) is a function R(variance) with R' =
--R^3/2 and R^2 variance = 1, put in after it; batch norm is shown for one neuron, for which all others are constants.
+Gradients are by plain differentiation of the composed loss. 1/sqrt(variance) is a function R(variance), and
+R' = -R^3/2, R^2 variance = 1 are put in after it; batch norm is shown for one neuron, for which all others are
+constants.
 """
 
 from __future__ import annotations
@@ -96,8 +95,7 @@ def composed_pair(architecture: Architecture, weights: Weights, inputs: sympy.Ma
 
 
 def normalised(z: sympy.Matrix, over_rows: bool) -> sympy.Matrix:
-    """z minus its mean, over its standard deviation, no eps: down each column (neurons) or along each row
-    (samples)."""
+    """z minus its mean, over its standard deviation, no eps: down the columns (neurons) or along the rows (samples)."""
     columns = z if over_rows else z.T
     result = sympy.zeros(*columns.shape)
     for k in range(columns.cols):
@@ -253,8 +251,7 @@ def _phi(value: sympy.Expr) -> sympy.Expr:
 
 
 def _toeplitz(kernel: sympy.Matrix, channels_out: int, channels_in: int, length: int) -> sympy.Matrix:
-    """A one-dimensional convolution as a matrix; row c*channels_in + d of the kernel holds the taps from channel d to
-    c."""
+    """A one-dimensional convolution as a matrix; kernel row c*channels_in + d holds the taps from channel d to c."""
     taps = kernel.cols
     outputs = length - taps + 1
     matrix = sympy.zeros(channels_out * outputs, channels_in * length)

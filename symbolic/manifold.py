@@ -1,10 +1,9 @@
 """The symmetric manifold, THEORY T4 and the first item of section 2: tangency proved for an undefined activation.
 
-The network is z_l = g_l W_l s(z_{l-1}), yhat = z_L, with arbitrary gains g_l (plain: 1; ntk: g_l = 1/sqrt(N) for l >=
-2) and widths n_1..n_{L-1}, n_0 = n_L = 1 in the counting below. On the manifold
+The network is z_l = g_l W_l s(z_{l-1}), yhat = z_L, with arbitrary gains g_l (plain: 1; ntk: 1/sqrt(N) for l >= 2)
+and widths n_1..n_{L-1}, n_0 = n_L = 1 in the counting below. On the manifold
 
-    W_1 = c_1 1 v^T,   W_l = c_l 1 1^T for l >= 2,   W_L = c_L 1^T,   F_l = |W_l|_F = sqrt(n_l n_{l-1}) c_l,   |v| =
-    1.
+    W_1 = c_1 1 v^T, |v| = 1,   W_l = c_l 1 1^T for l >= 2,   W_L = c_L 1^T,   F_l = |W_l|_F = sqrt(n_l n_{l-1}) c_l.
 
 Claim: the loss restricted to the manifold is that of the scalar chain z_1 = a_1 F_1 u, z_l = a_l F_l s(z_{l-1}), with
 a_l = g_l sqrt(n_{l-1}/n_l) and u = v.x, and every entry of the gradient is
@@ -104,8 +103,7 @@ class ReducedSystem:
 
     @property
     def squared_rates(self) -> tuple[Fraction, ...]:
-        """(c_l^2 prod_m a_m)^2 per layer: dX_l/dt = c_l^2 prod_m a_m M_1 alpha^{L-1} prod_{m != l} X_m at leading
-        order."""
+        """(c_l^2 prod_m a_m)^2: at leading order dX_l/dt is its root times M_1 alpha^{L-1} prod_{m != l} X_m."""
         product = Fraction(1)
         for gain in self.squared_gains:
             product *= gain
@@ -156,8 +154,7 @@ class RowGradient:
 
 
 def identical_rows_gradient(layer: int = 1, upper_row: Sequence[Fraction] = (Fraction(1), Fraction(2))) -> RowGradient:
-    """The gradient at a point with identical rows in every W_l, "as printed": exact rational evidence (THEORY section
-    2).
+    """The gradient at a point with identical rows in every W_l, "as printed": exact (THEORY section 2).
 
     L = 3, widths 2, s(z) = z + z^2/2 - z^3/6, one sample, W_1 = 1 (1/2, 1/3), W_2 = 1 r^T, W_3 = (1, 1), loss
     (yhat - 1)^2 / 2. With r constant the rows of the gradient are equal, otherwise those of layer 1 are not.

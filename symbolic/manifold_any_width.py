@@ -1,17 +1,17 @@
-"""Tangency of the symmetric manifold with symbolic widths: THEORY T4 in one proof for every width and input
-dimension.
+"""Tangency of the symmetric manifold with symbolic widths: THEORY T4 in one proof for every width and input dimension.
 
 The network z_l[i] = g_l sum_{j < n_{l-1}} W_l[i,j] s(z_{l-1}[j]), yhat = z_L, n_L = 1, is composed with sums whose
 limits are symbols, its undefined loss is differentiated with respect to one entry W_l[a,b], and the result is taken
 at the manifold W_1[i,j] = c_1 v[j], W_l[i,j] = c_l for l >= 2. There every sum is evaluated by one of three rules:
 
-    sum_{i<n} delta(i,a) f(i) = f(a), a an index of the same width     sum_{i<n} f = n f, f free of i     sum_j v[j]
-    x[j] = u
+    sum_{i<n} delta(i,a) f(i) = f(a)    a an index of the same width
+    sum_{i<n} f = n f                   f free of i
+    sum_{j<d} v[j] x[j] = u             the definition of u
 
-The last is the definition of u. In layer 1 the entry is linear in x[b] times a function of u, and its expectation
-uses E[x | u] = u v, the hypothesis that v is an eigenvector of the covariance. ``claimed`` is the derivative of the
-scalar chain z_1 = g_1 c_1 u, z_l = g_l n_{l-1} c_l s(z_{l-1}), divided by n_l n_{l-1} (n_0 = 1 here: v counts as one
-direction); both sides are given times n_l n_{l-1}, as polynomials.
+In layer 1 the entry is linear in x[b] times a function of u, and its expectation uses E[x | u] = u v, the hypothesis
+that v is an eigenvector of the covariance. ``claimed`` is the derivative of the scalar chain z_1 = g_1 c_1 u,
+z_l = g_l n_{l-1} c_l s(z_{l-1}), divided by n_l n_{l-1} (n_0 = 1 here: v counts as one direction); both sides are
+given times n_l n_{l-1}, as polynomials.
 """
 
 from __future__ import annotations

@@ -1,17 +1,18 @@
-"""Theorem A of THEORY section 4: the algebra behind the clock of escape off the manifold, without width or alignment.
+"""Theorem A of THEORY section 4: the algebra behind the clock of escape off the manifold, at any width and alignment.
 
-For a contiguous bottleneck of r layers the leading-order correlation is f = a.W_r ... W_1 m. With forward vectors B_1
-= m, B_{l+1} = W_l B_l and backward vectors A_r = a, A_{l-1} = W_l^T A_l, G_l = df/dW_l, T = sum_l |G_l|_F^2 and Gamma
-= |a||m|:
+For a contiguous bottleneck of r layers the leading-order correlation is f = a.W_r ... W_1 m. With forward vectors
+B_1 = m, B_{l+1} = W_l B_l, backward vectors A_r = a, A_{l-1} = W_l^T A_l, gradients G_l = df/dW_l,
+T = sum_l |G_l|_F^2 and Gamma = |a||m|:
 
-    (1) |G_l|_F = |A_l||B_l|                    (2) A_l.B_{l+1} = f for l < r (3) prod_l |G_l| = Gamma prod_{l<r}
-    |A_l||B_{l+1}| = Gamma f^{r-1} / prod_{l<r} cos_l,  cos_l = cos(A_l, B_{l+1}) (4) T >= r (prod_l |G_l|^2)^{1/r} >=
-    r Gamma^{2/r} f^{2-2/r} for f > 0 (arithmetic and geometric mean, cos_l <= 1),
+    (1)  |G_l|_F = |A_l||B_l|
+    (2)  A_l.B_{l+1} = f for l < r
+    (3)  prod_l |G_l| = Gamma prod_{l<r} |A_l||B_{l+1}| = Gamma f^{r-1} / prod_{l<r} cos_l,  cos_l = cos(A_l, B_{l+1})
+    (4)  T >= r (prod_l |G_l|^2)^{1/r} >= r Gamma^{2/r} f^{2-2/r} for f > 0    (means; cos_l <= 1)
 
 with equality in (4) iff all |G_l| are equal (balanced) and all cos_l = 1 (aligned). The frozen layers' factor
-alpha^{L-b} is part of a. (1), (2) and f' = T along dW_l/dt = G_l (Theorem B) are proved as polynomial identities, G_l
-by plain differentiation of the composed product; (4) is exhibited, raised to the power r to stay rational, as T^r =
-r^r Gamma^2 f^{2r-2} times two factors that are each at least 1. Layers are counted from 1.
+alpha^{L-b} is part of a. (1), (2) and, for Theorem B, f' = T along dW_l/dt = G_l and the homogeneity of G_l are proved
+as polynomial identities, G_l by plain differentiation of the composed product; (4) is exhibited, raised to the power
+r to stay rational, as T^r = r^r Gamma^2 f^{2r-2} times two factors that are each at least 1. Layers count from 1.
 """
 
 from __future__ import annotations
@@ -190,8 +191,7 @@ def _rational_overlap(a: fmpq_mat, weights: Sequence[fmpq_mat], m: fmpq_mat) -> 
 
 
 def _gradient_square(a: fmpq_mat, weights: Sequence[fmpq_mat], m: fmpq_mat, layer: int) -> Fraction:
-    """|df/dW_l|_F^2; f is linear in W_l, so that its derivative by one entry is f with W_l replaced by that unit
-    matrix."""
+    """|df/dW_l|_F^2; f is linear in W_l: its derivative by one entry is f with W_l replaced by that unit matrix."""
     rows, columns = weights[layer].nrows(), weights[layer].ncols()
     total = Fraction(0)
     for i in range(rows):
