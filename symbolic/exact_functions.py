@@ -66,6 +66,8 @@ def _logarithm_of_generator(generator: Generator) -> Exact:
         return _named("log", generator.argument)
     value = Exact({Monomial((generator, fmpq(1))): fmpq(1)})
     # A negative named constant can only stand in an even power here, because the whole argument is positive.
+    if is_zero(value - number(1)) or is_zero(value + number(1)):
+        return Exact()
     return _named("log", value if sign(value) > 0 else -value)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import sympy
 
 Ball = Any  # flint.arb
+Scalar = Fraction | int | float | str  # a string such as "1/3" or "0.1" is exact, a float is its binary value
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ def gaussian_expectation(*chains: Chain, digits: int = 30) -> Constant:
     return constant_from_ball(ball, digits, closed_form)
 
 
-def hermite(activation: Activation, c: Fraction | int | float = 1, digits: int = 30) -> Constant:
+def hermite(activation: Activation, c: Scalar = 1, digits: int = 30) -> Constant:
     """h_s(c) = E[g s(c g)], g ~ N(0, 1); h_s(1) = E[s'(g)] is the first Hermite coefficient (THEORY section 0)."""
     return _single_moment(activation, 1, Fraction(c), Fraction(1), digits)
 
 
-def moment(teacher: Activation, k: int, beta: Fraction | int | float = 1, digits: int = 30) -> Constant:
+def moment(teacher: Activation, k: int, beta: Scalar = 1, digits: int = 30) -> Constant:
     """M_k = E[y u^k] for the teacher y = beta t(u), u ~ N(0, 1). Source: THEORY section 2.
 
     Raises ValueError for k < 0.

@@ -18,14 +18,13 @@ from symbolic.activations import Activation, activation_from_tree
 from symbolic.chains import working_bits
 from symbolic.classes import classify
 from symbolic.exact import Exact
-from symbolic.moments import Constant, constant_from_ball, moment
+from symbolic.moments import Constant, Scalar, constant_from_ball, moment
 from symbolic.series import exact_taylor, expansions, phi_coefficients
 from symbolic.translate import exact_to_sympy
 
 if TYPE_CHECKING:
     from symbolic.trees import Tree
 
-Scalar = Fraction | int | float | str
 PARAMETERISATIONS = ("ntk", "plain")
 
 

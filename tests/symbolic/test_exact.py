@@ -60,6 +60,13 @@ def test_an_unknown_relation_is_refused_not_guessed() -> None:
         exact.is_zero(double_angle)
 
 
+def test_a_logarithm_that_vanishes_is_never_named() -> None:
+    # atan(tan 1) = 1 is an identity that the ring does not know, so that its logarithm must not pass for non-zero.
+    one = exact_functions.odd_function("atan", SIN * exact.power(COS, -1))
+    with pytest.raises(UndecidedError):
+        exact_functions.logarithm(one)
+
+
 def test_signs() -> None:
     assert exact.sign(PI - number(fmpq(22, 7))) == -1
     assert exact.sign(E - number(fmpq(27, 10))) == 1

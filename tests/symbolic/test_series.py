@@ -1,5 +1,8 @@
 """Taylor coefficients against an independent route: mpmath differentiation of independently written functions."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -161,6 +164,22 @@ def test_removable_singularities_and_roots_of_squares() -> None:
 def test_order_is_bounded(order: int) -> None:
     with pytest.raises(ValueError, match="order between 0 and 2000"):
         symbolic.taylor(symbolic.activation("tanh"), order)
+
+
+_GROUND_TYPES = """
+import sympy.external.gmpy, symbolic
+assert sympy.external.gmpy.GROUND_TYPES == "python", sympy.external.gmpy.GROUND_TYPES
+gelu = symbolic.activation("gelu")
+print(symbolic.taylor(gelu, 4), symbolic.classify(gelu), symbolic.hermite(gelu, "1/2"))
+"""
+
+
+def test_the_pure_python_ground_types_of_sympy_give_the_same() -> None:
+    environment = {**os.environ, "SYMPY_GROUND_TYPES": "python"}
+    command = [sys.executable, "-c", _GROUND_TYPES]
+    printed = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
+    gelu = symbolic.activation("gelu")
+    assert printed.strip() == f"{symbolic.taylor(gelu, 4)} {symbolic.classify(gelu)} {symbolic.hermite(gelu, '1/2')}"
 
 
 # --- random compositions ----------------------------------------------------------------------------------------------
