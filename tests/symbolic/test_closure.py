@@ -48,7 +48,7 @@ def test_product_grid_is_isotropic() -> None:
         assert sum(w * v for w, v in zip(weights, values, strict=True)) == expected
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(neurons, st.lists(small, min_size=5, max_size=5))
 def test_velocities_are_the_gradient_of_the_composed_loss(
     net: list[tuple[Fraction, tuple[Fraction, Fraction]]], targets: list[Fraction]
@@ -73,7 +73,7 @@ def test_velocities_are_the_gradient_of_the_composed_loss(
         assert [rational(v) for v in (da, *dw)] == gradient
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(neurons)
 def test_multiplicities_are_copies(net: list[tuple[Fraction, tuple[Fraction, Fraction]]]) -> None:
     data = teacher_data(QUADRATIC.value, UNIT, half_nodes=1)

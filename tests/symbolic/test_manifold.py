@@ -22,7 +22,7 @@ Activation = Callable[[sympy.Expr], sympy.Expr]
 
 
 @pytest.mark.parametrize("row", ["teacher", "arbitrary"])
-@pytest.mark.parametrize("widths", [(2,), (3,), (2, 3), (3, 3), (2, 2, 2), (2, 3, 2)])
+@pytest.mark.parametrize("widths", [(2,), (3,), (2, 3), (2, 3, 2)])
 def test_every_entry_of_the_gradient_is_the_reduced_gradient_over_the_widths(
     widths: tuple[int, ...], row: manifold.Row
 ) -> None:

@@ -68,7 +68,7 @@ def points(draw: st.DrawFn) -> tuple[list[Fraction], list[list[list[Fraction]]],
     return vector(widths[-1]), weights, vector(widths[0])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(points())
 def test_the_inequality_and_its_two_factors_at_random_rational_points(
     point: tuple[list[Fraction], list[list[list[Fraction]]], list[Fraction]],
