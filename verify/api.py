@@ -16,7 +16,6 @@ def run(
     tier: str = "smoke",
     workers: int = 0,
     device: str = "cpu",
-    dtype: str = "float64",
     seed: int = 0,
     out: str | Path | None = None,
     budget: float | None = None,
@@ -32,6 +31,6 @@ def run(
     except KeyError:
         raise ValueError(f"there is no tier {tier!r}: choose smoke, standard or full") from None
     options = Options(
-        selectors, filter, chosen, workers, device, dtype, seed, None if out is None else Path(out), budget, strict
+        selectors, filter, chosen, workers, device, seed, None if out is None else Path(out), budget, strict
     )
     return run_session(options).results

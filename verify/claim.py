@@ -94,12 +94,11 @@ def case(tier: Tier, seconds: float, *, expect: Expect | None = None, **paramete
 class Context:
     """What a measurement may know besides its case: nothing that the prediction says.
 
-    seed: derived from the run's seed, the claim and the case. device: a torch device. dtype: float64 or float32.
+    seed: derived from the run's seed, the claim and the case. device: a torch device; verdicts are in float64 on any.
     """
 
     seed: int = 0
     device: str = "cpu"
-    dtype: str = "float64"
 
 
 def _always(_: Case) -> bool:

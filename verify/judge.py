@@ -76,9 +76,7 @@ def _hear(claim: Claim, case: Case, context: Context) -> Result:
     hypotheses = tuple(HypothesisRecord(h.name, bool(h.holds(case))) for h in claim.assumes)
     failed = [h.name for h, record in zip(claim.assumes, hypotheses, strict=True) if h.assumed and not record.holds]
     prediction = claim.predict(case)
-    measurement = claim.measure(
-        case, Context(case_seed(context.seed, claim.id, case.text), context.device, context.dtype)
-    )
+    measurement = claim.measure(case, Context(case_seed(context.seed, claim.id, case.text), context.device))
     decision = decide(prediction, measurement)
     verdict, as_expected = VERDICTS[claim.expected(case), decision.outcome]
     reason = _undecided(decision) if verdict is Verdict.INCONCLUSIVE else ""

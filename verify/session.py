@@ -18,8 +18,6 @@ from verify.engine import Task, hear
 from verify.results import SCHEMA, Result, Results, RunRecord, Verdict
 from verify.selection import nearest, parse_filter, parse_selector
 
-DTYPES = ("float64", "float32")
-
 
 @dataclass(frozen=True)
 class Options:
@@ -30,7 +28,6 @@ class Options:
     tier: Tier = Tier.SMOKE
     workers: int = 0  # 0: one per core
     device: str = "cpu"
-    dtype: str = "float64"
     seed: int = 0
     out: Path | None = None
     budget: float | None = None
@@ -109,7 +106,7 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
         tier=options.tier.label,
         seed=options.seed,
         device=options.device,
-        dtype=options.dtype,
+        dtype="float64",
         commit=environment.commit(),
         command=options.command,
         versions=environment.versions(),
@@ -135,7 +132,7 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
         if watch:
             watch(result, len(heard), len(tasks))
 
-    context = Context(options.seed, options.device, options.dtype)
+    context = Context(options.seed, options.device)
     try:
         hear(tasks, context, workers, options.budget, report)
     except KeyboardInterrupt:

@@ -120,7 +120,7 @@ def _components(chain: str, case: Case) -> list[tuple[str, str]]:
     return [(f"{name} at t = {t:g}", f"{name} at t = {t:g} in the chain {chain}") for t in times for name in observed]
 
 
-def _full_flow(case: Case, rtol: float) -> list[float]:
+def _full_flow(case: Case, rtol: float, device: str) -> list[float]:
     """Layer scales and loss of the full network at the case's times."""
     import torch
 
@@ -132,7 +132,7 @@ def _full_flow(case: Case, rtol: float) -> list[float]:
     data = numeric.single_mode_population(activation, inputs=2)
     weights = numeric.manifold_start(net, STARTS[depth], torch.tensor([1.0, 0.0]))
     # After the transition the network stops growing, and so would a clock that counts growth: hence plain time.
-    options = numeric.FlowOptions(rtol=rtol, method="dop853", clock="time")
+    options = numeric.FlowOptions(rtol=rtol, method="dop853", clock="time", device=device)
     values: list[float] = []
     clock = 0.0
     for time in _times(case):
@@ -158,9 +158,9 @@ def _chain_flow(case: Case, gains: tuple[int, ...], mobilities: tuple[Fraction, 
     return [float(x) for x in values], float(max(flow.scales_error.max(), flow.loss_error.max()))
 
 
-def _measure_reduction(case: Case, _: Context) -> Measurement:
+def _measure_reduction(case: Case, context: Context) -> Measurement:
     # The looser run is a hundred times less accurate, so its distance bounds the error of the tighter one with ease.
-    full, loose = _full_flow(case, 1e-9), _full_flow(case, 1e-7)
+    full, loose = (_full_flow(case, rtol, context.device) for rtol in (1e-9, 1e-7))
     discretisation = max(abs(a - b) for a, b in zip(full, loose, strict=True))
     ingredients: dict[str, float] = {}
     for chain, (gains, mobilities) in _candidates(case.integer("L"), case.integer("N")).items():

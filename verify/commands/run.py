@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from verify.claim import Tier
 from verify.render.terminal import render, terminal_width
 from verify.results import RESULTS_FILE, Result
-from verify.session import DTYPES, Options, run
+from verify.session import Options, run
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -46,7 +46,6 @@ class _Duration(click.ParamType[float]):
 @click.option("--tier", type=click.Choice([tier.label for tier in Tier]), default="smoke", show_default=True)
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Worker processes (default: one a core).")
 @click.option("--device", default="cpu", show_default=True, help="A torch device.")
-@click.option("--dtype", type=click.Choice(DTYPES), default="float64", show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of results.json (default: reports/<run id>).")
 @click.option("--budget", type=_Duration(), help="Stop after T (90, 5m, 1h); what is left is inconclusive.")
@@ -62,7 +61,6 @@ def command(
     tier: str,
     jobs: int | None,
     device: str,
-    dtype: str,
     seed: int,
     out: Path | None,
     budget: float | None,
@@ -83,7 +81,6 @@ def command(
         tier=Tier[tier.upper()],
         workers=jobs or 0,
         device=device,
-        dtype=dtype,
         seed=seed,
         out=out,
         budget=budget,
