@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import torch
@@ -21,6 +22,7 @@ from numeric.kernels import kernel, padded
 from numeric.losses import Loss, loss
 from numeric.network import Network, Weights
 
+_BUFFER_BYTES = 2**18  # one layer's buffer of one member: larger blocks of samples leave the second-level cache
 _CHUNK_BYTES = 2**22  # workspace of a chunk of members: measured best where it fills a shared third-level cache
 _CUDA_CHUNK_BYTES = 2**31
 _LINE = 16  # elements: a cache line of float32, two of float64
@@ -32,7 +34,7 @@ class Layout:
 
     shapes: tuple[tuple[int, int], ...]
 
-    @property
+    @cached_property
     def offsets(self) -> tuple[int, ...]:
         """Start of each W_l; the last entry is the number of parameters, the index of the spare column."""
         starts = [0]
@@ -253,7 +255,8 @@ class Ensemble:
     def _sample_block(self) -> int:
         """Samples per block: all of them if one member's workspace fits, else a power of two; from shapes alone."""
         widest = max(self.net.widths[1:-1], default=1)
-        fits = max(64, self._budget() // max(1, widest * self._bytes_per_unit()))
+        room = _CUDA_CHUNK_BYTES // self._bytes_per_unit() if self._device.type == "cuda" else _BUFFER_BYTES
+        fits = max(64, room // (widest * self._item_bytes))
         return min(self.data.samples, 1 << (fits.bit_length() - 1))
 
     def _members_per_chunk(self) -> int:

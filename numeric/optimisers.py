@@ -65,8 +65,8 @@ class Descent:
 
     status: one per member (ESCAPED, BUDGET_SPENT or NOT_FINITE).  escape_steps (M,): the first step n after which the
     rule holds, -1 without escape; the flow time is n times the learning rate.  steps (M,): steps taken.  losses (M,),
-    scales (M, L) and weights: at the end.  recorded_losses (M, T), recorded_scales (M, T, L): every `record_every` steps
-    from step 0 on, NaN after a member's end.
+    scales (M, L) and weights: at the end.  recorded_losses (M, T), recorded_scales (M, T, L): every `record_every`
+    steps from step 0 on, NaN after a member's end.
     """
 
     status: tuple[Status, ...]
