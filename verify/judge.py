@@ -8,6 +8,8 @@ import time
 import traceback
 from pathlib import Path
 
+import msgspec
+
 from verify.claim import Case, Claim, Context, Counterfeit, Expect
 from verify.decision import Decision, Outcome, decide
 from verify.results import (
@@ -55,7 +57,7 @@ def judge(claim: Claim, case: Case, context: Context) -> Result:
         result = unheard(claim, case, Verdict.SKIPPED, f"optional-data: {absence}")
     except Exception as error:  # a claim is user code: whatever it raises, the rest of the run goes on
         result = unheard(claim, case, Verdict.ERROR, f"error: {_describe(error)}")
-    return _timed(result, time.perf_counter() - start)
+    return msgspec.structs.replace(result, seconds=round(time.perf_counter() - start, 4))
 
 
 def unheard(claim: Claim, case: Case, verdict: Verdict, reason: str) -> Result:
@@ -83,17 +85,10 @@ def _hear(claim: Claim, case: Case, context: Context) -> Result:
     if failed:
         verdict, as_expected = Verdict.INCONCLUSIVE, None
         reason = f"vacuous: this case does not satisfy {', '.join(failed)}"
-    evidence = measurement.evidence or claim.evidence
-    return Result(
-        claim=claim.id,
-        theorem=claim.theorem,
-        reading=claim.reading.value,
-        expect=claim.expected(case).value,
+    return msgspec.structs.replace(
+        unheard(claim, case, verdict, reason),
         as_expected=as_expected,
-        case=case.text,
-        verdict=verdict,
-        reason=reason,
-        evidence=evidence.value,
+        evidence=(measurement.evidence or claim.evidence).value,
         predicted=_quantity(decision.predicted, _caption(decision, prediction.text), prediction.unit),
         measured=_quantity(decision.measured, measurement.text, measurement.unit),
         budget=_budget(decision.budget),
@@ -158,9 +153,3 @@ def _describe(error: BaseException) -> str:
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:300]}{place}"
-
-
-def _timed(result: Result, seconds: float) -> Result:
-    import msgspec
-
-    return msgspec.structs.replace(result, seconds=round(seconds, 4))
