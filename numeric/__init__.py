@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from numeric.alignment import rank_one_fraction as rank_one_fraction
     from numeric.alignment import symmetric_projection as symmetric_projection
     from numeric.alignment import transverse_distance as transverse_distance
+    from numeric.balanced_integral import CertifiedEscape as CertifiedEscape
+    from numeric.balanced_integral import certified_escape as certified_escape
     from numeric.data import Population as Population
     from numeric.data import Teacher as Teacher
     from numeric.data import gauss_hermite as gauss_hermite
@@ -111,6 +113,7 @@ if TYPE_CHECKING:
 
 _PUBLIC: dict[str, str] = {
     "Activation": "activations",
+    "CertifiedEscape": "balanced_integral",
     "EigenPairs": "lanczos",
     "EquivalenceBound": "equivalence",
     "EscapeRule": "escape_rule",
@@ -147,6 +150,7 @@ _PUBLIC: dict[str, str] = {
     "bottleneck_starts": "manifold_sweep",
     "calibrated_ratios": "equivalence",
     "catalogue": "activations",
+    "certified_escape": "balanced_integral",
     "count_eigenvalues": "lanczos",
     "dense_hessian": "hessian",
     "difference_slopes": "estimators",

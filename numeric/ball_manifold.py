@@ -38,7 +38,7 @@ class BallManifold:
         self._radius = math.sqrt(2.0 * math.log(10.0) * (digits + 3))
         with flint.ctx.workprec(bits):
             self._beta = exact(model.beta)
-            self._gains, self._mobilities = _ball_parameters(model)
+            self._gains, self._mobilities = ball_parameters(model)
             self._teacher = teacher
             self._rule = self._nodes(shifted=False)
 
@@ -94,7 +94,7 @@ def _ratio(numerator: Ball, denominator: Ball) -> float:
     return 0.0 if numerator.is_zero() else float((numerator / denominator).upper())
 
 
-def _ball_parameters(model: ManifoldModel) -> tuple[list[Ball], list[Ball]]:
+def ball_parameters(model: ManifoldModel) -> tuple[list[Ball], list[Ball]]:
     """Gains and mobilities: from the widths when they are those of the parameterisation, else as given."""
     gains, mobilities = parameterisation_arrays(model.parameterisation, model.widths)
     n = [1, *model.widths, 1]

@@ -96,17 +96,26 @@ class _Solver:
 
     def __init__(self, model: ManifoldModel, lead: int, digits: int) -> None:
         self.model, self.lead, self.digits = model, lead, digits
-        self.degree = 14 + round(1.4 * digits)
+        self.degree = 6 + round(1.55 * digits)
         self.levels = [*range(_FIRST_DIGITS + _GAIN, digits + 3, _GAIN), digits + 3]  # digits wanted after each sweep
         self.bits = _bits(digits + 3)
         self.balls = [BallManifold(model, level, _bits(level)) for level in self.levels]
 
     def solve(self, X: list[Ball], end: Ball) -> PreciseEscape:
+        """Halve the elements until the truncation error is below the wanted digits, or three times."""
+        edges = _edges(abs(X[self.lead]).log().mid(), end.mid())
+        for _ in range(3):
+            result = self._march(X, edges)
+            if result.truncation <= 10.0**-self.digits:
+                return result
+            edges = [*(e for a, b in pairwise(edges) for e in (a, ((a + b) / 2).mid())), edges[-1]]
+        return self._march(X, edges)
+
+    def _march(self, X: list[Ball], edges: list[Ball]) -> PreciseEscape:
         """March over the elements and collect time and error estimates."""
         signs = [1 if x > 0 else -1 for x in X]
         logs = [abs(x).log().mid() for x in X]
         time, truncation, iteration, rounding = flint.arb(0), 0.0, 0.0, 0.0
-        edges = _edges(logs[self.lead], end.mid())
         for left, right in pairwise(edges):
             element = _Element(self, signs, left, right, logs)
             increment, ends, errors = element.solve()
@@ -183,21 +192,22 @@ class _Element:
         inverse = [x * (1 - scale * flint.arb(float(shift))) for x, shift in zip(inverse, shifts, strict=True)]
         integral = self.grid.integration * column(inverse)
         time = self.half * integral[last, 0]
-        tail = 0.0
-        for m in (None, *self.others):
-            f = inverse if m is None else [w[m] / w[solver.lead] for w in rates]
-            c = self.grid.coefficients * column([x.mid() for x in f])
-            top = max(float(abs(c[k, 0]).mid()) for k in range(last - 3, last + 1))
-            # The integral of T_k is at most 1/k: what follows the last coefficients is integrated to about this.
-            tail += (top if m is None else top * abs(float(time.mid()))) / last
+        # The integral of T_k is at most 1/k: what follows the last coefficients is integrated to about this.
+        tail = float(self.half) * self._last_coefficients(inverse) / last
+        tail += sum(self._last_coefficients(row) for row in values) * abs(float(time.mid()))
         spent = abs(float(time.mid()))
         remaining = 10.0**-_GAIN * float(scale) * float(np.abs(change).max())  # what the next sweep would change
         ends = list(self.start)
         for row, m in enumerate(self.others):
             ends[m] = values[row][last]
         ends[solver.lead] = self.v[last]
-        errors = (float(self.half) * tail, 2.0 * solver.model.depth * remaining * spent, float(time.rad()))
+        errors = (tail, 2.0 * solver.model.depth * remaining * spent, float(time.rad()))
         return time.mid(), ends, errors
+
+    def _last_coefficients(self, values: list[Ball]) -> float:
+        """The largest of the last four Chebyshev coefficients."""
+        c = self.grid.coefficients * column([x.mid() for x in values])
+        return max(float(abs(c[k, 0]).mid()) for k in range(len(values) - 4, len(values)))
 
     def _rates(self, values: list[list[Ball]], balls: BallManifold) -> list[list[Ball]]:
         """Relative rates w [nodes][L]."""

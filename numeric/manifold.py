@@ -72,6 +72,10 @@ class ManifoldModel:
 
     def refined(self, factor: float = 2.0) -> ManifoldModel:
         """The same model with ``factor`` times as many quadrature nodes."""
+        return self.with_rule(self.rule.refined(factor))
+
+    def with_rule(self, rule: GaussianRule) -> ManifoldModel:
+        """The same model with another quadrature."""
         return ManifoldModel(
             self.activation,
             self.depth,
@@ -81,7 +85,7 @@ class ManifoldModel:
             self.beta,
             self.gains,
             self.mobilities,
-            self.rule.refined(factor),
+            rule,
         )
 
     def output(self, X: ArrayLike) -> FloatArray:
@@ -114,43 +118,42 @@ class ManifoldModel:
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """dX/dt [M, L] for X [M, L], the observable [M] and its time derivative [M] (zeros when None is asked for).
 
-        One forward and one backward pass: dyhat/dX_l = delta_l z_l / X_l is formed as a_l delta_l s(z_{l-1}), with
-        delta_l = dyhat/dz_l, so that X_l = 0 is no special case.
+        One forward and one backward pass: dyhat/dX_l is formed as a_l (dyhat/dz_l) s(z_{l-1}), so that X_l = 0 is no
+        special case.
         """
-        members, nodes = X.shape[0], self.rule.nodes
         scaled = X * self.gains
-        outputs: list[FloatArray] = [np.broadcast_to(nodes, (members, nodes.size))]  # s(z_{l-1}), the input of layer l
+        inputs: list[FloatArray] = [self.rule.nodes[None, :]]  # s(z_{l-1}), the input of layer l
         derivatives: list[FloatArray] = []
         for layer in range(self.depth - 1):
-            s, ds = self.activation.evaluate(scaled[:, layer, None] * outputs[-1])
-            outputs.append(s)
+            s, ds = self.activation.evaluate(scaled[:, layer, None] * inputs[-1])
+            inputs.append(s)
             derivatives.append(ds)
-        residual = scaled[:, -1, None] * outputs[-1] - self._targets
+        residual = scaled[:, -1, None] * inputs[-1]
+        residual -= self._targets
         weighted = residual * self.rule.weights
-        gradient = np.empty_like(X)
-        want_overlap = observable == "overlap"
-        pull = np.empty_like(X) if want_overlap else gradient  # dE[yhat y]/dX
-        delta: FloatArray | None = None
-        for layer in range(self.depth - 1, -1, -1):
-            if delta is None:
-                sensitivity = outputs[layer]
-                delta = np.ones((members, 1))
-            else:
-                sensitivity = delta * outputs[layer]
-            gradient[:, layer] = self.gains[layer] * np.vecdot(weighted, sensitivity)
-            if want_overlap:
-                pull[:, layer] = self.gains[layer] * np.vecdot(sensitivity, self._weighted_targets)
-            if layer > 0:
-                delta = delta * (scaled[:, layer, None] * derivatives[layer - 1])
+        gradient = self._pull_back(scaled, inputs, derivatives, weighted)
         rates = -self.mobilities * gradient
         if observable == "loss":
             value = 0.5 * np.vecdot(weighted, residual)
             return rates, value, (gradient * rates).sum(axis=1)
-        if want_overlap:
+        if observable == "overlap":
+            pull = self._pull_back(scaled, inputs, derivatives, self._weighted_targets)  # dE[yhat y]/dX
             value = np.vecdot(residual + self._targets, self._weighted_targets) / self.target_power
             return rates, value, (pull * rates).sum(axis=1) / self.target_power
-        zeros = np.zeros(members)
+        zeros = np.zeros(X.shape[0])
         return rates, zeros, zeros
+
+    def _pull_back(
+        self, scaled: FloatArray, inputs: list[FloatArray], derivatives: list[FloatArray], cotangent: FloatArray
+    ) -> FloatArray:
+        """sum_n cotangent_n dyhat_n/dX_l [M, L]; the cotangent is [M, n] or [n]."""
+        gradient, delta = np.empty_like(scaled), cotangent
+        for layer in range(self.depth - 1, -1, -1):
+            gradient[:, layer] = np.vecdot(inputs[layer], delta)
+            if layer > 0:
+                slope = scaled[:, layer, None] * derivatives[layer - 1]
+                delta = np.multiply(slope, delta, out=slope)
+        return gradient * self.gains
 
     def _default_rule(self) -> GaussianRule:
         even_only = self.activation.odd and self.teacher.odd

@@ -11,7 +11,7 @@ from numeric.manifold import ManifoldModel
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_FIRST_STEP = 0.25  # of the clock; the controller corrects it after one step
+_FIRST_STEP = 0.5  # of the clock; the controller corrects it after one step
 _SMALLEST_STEP = 1e-13
 
 

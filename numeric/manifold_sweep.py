@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numeric.economy import agrees, economical_model
 from numeric.escape_rule import EscapeRule, parse_escape_rule
 from numeric.event_stepper import Chart, follow
 from numeric.manifold import ManifoldModel
@@ -102,10 +103,10 @@ def manifold_escape(
         )
     parsed = parse_escape_rule(rule, model.depth)
     layers = _nearly_smallest(X) if small is None else np.broadcast_to(small_mask(small, model.depth), X.shape)
-    run = _run(model, X, parsed, layers, rtol, until, max_steps)
+    run = _economical_run(model, X, parsed, layers, rtol, until, max_steps)
     errors, evaluations = np.full(X.shape[0], np.nan), run.evaluations
     if estimate_error:
-        rough = _run(model.refined(2.0 / 3.0), X, parsed, layers, 30.0 * rtol, until, max_steps, 1.7)
+        rough = _economical_run(model.refined(2.0 / 3.0), X, parsed, layers, 30.0 * rtol, until, max_steps, 1.7)
         errors = np.maximum(np.abs(run.times - rough.times), _ROUNDING * run.times)
         evaluations = evaluations + rough.evaluations
     return ManifoldEscape(
@@ -120,6 +121,34 @@ class _Run:
     scales: FloatArray
     status: tuple[RunStatus, ...]
     evaluations: NDArray[np.int64]
+
+
+def _economical_run(
+    model: ManifoldModel,
+    X: FloatArray,
+    rule: EscapeRule,
+    small: NDArray[np.bool_],
+    rtol: float,
+    until: float,
+    max_steps: int,
+    first_step_factor: float = 1.0,
+) -> _Run:
+    """With no more quadrature nodes than ``rtol`` needs; members for which they were too few run again with all."""
+    cheap = economical_model(model, rtol)
+    run = _run(cheap, X, rule, small, rtol, until, max_steps, first_step_factor)
+    if cheap is model or X.shape[0] == 0:
+        return run
+    fine = agrees(cheap, model, X, rtol) & agrees(cheap, model, run.scales, rtol)
+    again = np.flatnonzero(~fine)
+    if again.size == 0:
+        return run
+    redone = _run(model, X[again], rule, small[again], rtol, until, max_steps, first_step_factor)
+    status = list(run.status)
+    for index, member in enumerate(again):
+        status[member] = redone.status[index]
+    run.times[again], run.end_times[again], run.scales[again] = redone.times, redone.end_times, redone.scales
+    run.evaluations[again] += redone.evaluations
+    return _Run(run.times, run.end_times, run.scales, tuple(status), run.evaluations)
 
 
 def _run(

@@ -57,10 +57,12 @@ def scalar_activation(activation: str | ScalarActivation) -> ScalarActivation:
 
 
 def _tanh(z: FloatArray) -> Pair:
-    # e/(e + 2) with e = expm1(2 z) keeps the relative precision near 0; beyond |z| = 20 tanh is 1 in float64.
-    e = np.expm1(2.0 * np.clip(z, -20.0, 20.0))
+    # e/(e + 2) with e = expm1(2 z) keeps the relative precision near 0; beyond z = 20 tanh is 1 in float64.
+    e = np.asarray(z + z)
+    np.expm1(np.minimum(e, 40.0, out=e), out=e)
     s = e / (e + 2.0)
-    return s, 1.0 - s * s
+    np.multiply(s, s, out=e)
+    return s, np.subtract(1.0, e, out=e)
 
 
 def _erf(z: FloatArray) -> Pair:
