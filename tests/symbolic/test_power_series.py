@@ -7,7 +7,7 @@ from flint import fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symbolic import elementary, exact
+from symbolic import exact
 from symbolic.exact import PI, number
 from symbolic.power_series import (
     PowerSeries,
@@ -77,31 +77,6 @@ def test_mixed_constants() -> None:
     square = z * z
     assert square.coefficient(2) == PI
     assert square.coefficient(3) == exact.power(PI, fmpq(1, 2)).scaled(fmpq(2))
-
-
-@pytest.mark.parametrize(
-    "outer, inner",
-    [
-        ("exp", "log"),
-        ("sin", "asin"),
-        ("tan", "atan"),
-        ("sinh", "asinh"),
-        ("tanh", "atanh"),
-        ("cosh", "acosh"),
-        ("cos", "acos"),
-    ],
-)
-@pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 3), Fraction(5, 4)])
-def test_functions_invert_each_other(outer: str, inner: str, start: Fraction) -> None:
-    z = series([start, Fraction(1)] + [Fraction(0)] * 6)
-    in_domain = {"log": start > 0, "asin": start < 1, "acos": start < 1, "atanh": start < 1, "acosh": start > 1}
-    if not in_domain.get(inner, True):
-        with pytest.raises(ValueError):
-            elementary.FUNCTIONS[inner](z)
-        return
-    identity = elementary.FUNCTIONS[outer](elementary.FUNCTIONS[inner](z))
-    for power in range(LENGTH):
-        assert exact.is_zero(identity.coefficient(power) - z.coefficient(power)), power
 
 
 def test_order_is_guarded() -> None:
