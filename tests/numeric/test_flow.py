@@ -229,6 +229,16 @@ def test_a_plateau_costs_the_logarithm() -> None:
     assert third < 400
 
 
+def test_anticipating_the_blow_up_leaves_few_rejections() -> None:
+    net, weights, data = members("tanh", 4, range(1, 4), 0.003, range(4))
+    for clock, most in (("growth", 0.25), ("time", 0.05)):
+        run = gradient_flow(net, weights, data, options=FlowOptions(rtol=1e-5, clock=clock))
+        assert run.status == (Status.ESCAPED,) * 4
+        # A deterministic count, not a time: a plain controller in t rejects about half of its steps.
+        assert int(run.rejected.sum()) <= most * int(run.steps.sum())
+        assert int(run.evaluations.max()) <= 150
+
+
 def test_nan_in_one_member_and_wrong_sign_do_not_touch_the_others() -> None:
     net, weights, data = members("tanh", 3, range(1, 4), 0.1, range(3))
     clean = gradient_flow(net, weights, data)
