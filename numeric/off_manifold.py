@@ -54,7 +54,7 @@ def off_manifold_escape_times(
 ) -> OffManifoldEscape:
     """Escape times of the exponent protocol: y = s(v.x) on a Gaussian batch, the same W_0 and batch at every eps.
 
-    small: the layers (1-based) that are multiplied by eps.  Each seed has its own batch, an exact instance of the theory
+    small: the layers (1-based) that are multiplied by eps.  Each seed has its own batch, an exact instance of theory
     with m = mean(y x).  The default rtol, 1e-4, gives escape times to about 3e-5 and local slopes to 1e-4: most of the
     error is a common factor, the same at every eps.
     Raises ValueError for empty lists, eps that is not positive, or senseless sizes.
