@@ -181,7 +181,7 @@ def error_norm(errors: FloatArray, scale: FloatArray, size: FloatArray) -> Float
     ``errors`` [2, M, n] as returned by :func:`step`, ``scale`` [M, n] the tolerated error per component.
     """
     scaled = errors / scale
-    fifth, third = (scaled * scaled).sum(axis=2)
+    fifth, third = np.vecdot(scaled, scaled)
     denominator = np.sqrt((fifth + 0.01 * third) * scale.shape[1])
     safe = np.where(denominator > 0.0, denominator, 1.0)
     norm = np.abs(size) * fifth / safe

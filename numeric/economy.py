@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from numeric.gaussian import trapezoid_rule
 from numeric.manifold import FloatArray, ManifoldModel
 
-_STEPS = (0.45, 0.4, 0.35, 0.3, 0.25)
+_STEPS = (0.45, 0.4, 0.375, 0.35, 0.325, 0.3, 0.275, 0.25)
 _SHARE = 0.1  # of the tolerance, for the quadrature
 
 
@@ -27,8 +27,8 @@ def economical_model(model: ManifoldModel, rtol: float) -> ManifoldModel:
     X = _saturation(model) * 0.9 * np.outer([1.0, 2.0 / 3.0, 1.0 / 3.0], np.ones(model.depth))
     if not np.isfinite(X).all() or not X.all():
         return model
-    # Twice the digits of rtol in the density: the integrand grows with u.
-    radius = min(model.rule.radius, math.sqrt(2.0 * math.log(1e4 / rtol)))
+    # The density at the cut is below rtol by a factor that pays for the growth of the integrand.
+    radius = min(model.rule.radius, math.sqrt(2.0 * math.log(1e5 / rtol)))
     for step in _STEPS:
         if step <= model.rule.resolution:
             break

@@ -114,7 +114,9 @@ class _Run:
         crossing = (norm <= 1.0) & ~at_event & ~self.landing & (g >= 0.0)
         accepted = (norm <= 1.0) & ~crossing
         # A step across the event is taken again so that it ends near it; the last step then lands on it exactly.
-        near = size * _crossing(self.g, size * self.g_slope, g, size * g_slope) if crossing.any() else size
+        near = size
+        if crossing.any():
+            near = size * _crossing(self.g, size * self.g_slope, g, size * g_slope)
         # What the error did over the last two steps it will do again (Gustafsson's predictive controller).
         trend = np.abs(size / self.last_size) * (self.last_norm / np.maximum(norm, 1e-10)) ** (1.0 / ORDER)
         factor = np.where(accepted, factor * np.fmin(1.0, trend), np.minimum(factor, 0.9))

@@ -55,7 +55,7 @@ class LogChart:
         self._start_times, self._held = start_times, np.zeros(X.shape[0])
         self._rate = (model.rates(X) / X * self._mean).sum(axis=1)
         logs = np.log(np.abs(X))
-        self._origin = (logs * self._mean).sum(axis=1)
+        self._origin = np.vecdot(logs, self._mean)
         self.state = np.concatenate([logs, np.zeros((X.shape[0], 1))], axis=1)
 
     @staticmethod
@@ -69,7 +69,7 @@ class LogChart:
         X = self.scales(state)
         rates, g, g_rate = self._observable(self._model, X)
         relative = rates / X
-        growth = (relative * self._mean).sum(axis=1)
+        growth = np.vecdot(relative, self._mean)
         speed = np.maximum(growth, self._held)
         clock = np.where(at_event, g_rate, speed)
         slope = np.empty_like(state)
@@ -113,7 +113,7 @@ class LogChart:
 
     def _advance(self, state: FloatArray) -> FloatArray:
         """v - v_0 [M]."""
-        advance: FloatArray = (state[:, :-1] * self._mean).sum(axis=1) - self._origin
+        advance: FloatArray = np.vecdot(state[:, :-1], self._mean) - self._origin
         return advance
 
     def _scaled_time(self, state: FloatArray) -> FloatArray:

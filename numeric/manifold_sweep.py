@@ -106,7 +106,7 @@ def manifold_escape(
     run = _economical_run(model, X, parsed, layers, rtol, until, max_steps)
     errors, evaluations = np.full(X.shape[0], np.nan), run.evaluations
     if estimate_error:
-        rough = _economical_run(model.refined(2.0 / 3.0), X, parsed, layers, 30.0 * rtol, until, max_steps, 1.7)
+        rough = _run(model.refined(2.0 / 3.0), X, parsed, layers, 30.0 * rtol, until, max_steps, 1.7)
         errors = np.maximum(np.abs(run.times - rough.times), _ROUNDING * run.times)
         evaluations = evaluations + rough.evaluations
     return ManifoldEscape(

@@ -16,7 +16,7 @@ def test_fewer_nodes_within_the_tolerance(name):
         X = np.random.default_rng(0).uniform(0.05, 0.5, size=(50, 3))
         # chosen at three points for a tenth of rtol; elsewhere below saturation it may be a few times that
         assert agrees(cheap, model, X, rtol).all()
-    assert sizes == sorted(sizes) and sizes[0] < model.rule.nodes.size
+    assert sizes[0] < sizes[1] <= sizes[2] <= model.rule.nodes.size
 
 
 def test_kinks_and_models_without_a_linear_part_are_left_alone():
@@ -29,7 +29,7 @@ def test_kinks_and_models_without_a_linear_part_are_left_alone():
 def test_members_outside_the_tested_region_run_again_with_all_nodes():
     # an O(1) layer far above the saturation scale brings the poles of tanh near the real axis
     model = ManifoldModel("tanh", 3, 8)
-    starts = bottleneck_starts([1e-3], 3, (2, 3), 6.0)
+    starts = bottleneck_starts([1e-3], 3, (2, 3), 4.0)
     assert not agrees(economical_model(model, 1e-9), model, starts, 1e-9).all()
     loose = manifold_escape(model, starts, "overlap:0.1", rtol=1e-9, estimate_error=False)
     tight = manifold_escape(model, starts, "overlap:0.1", rtol=1e-13, estimate_error=False)
