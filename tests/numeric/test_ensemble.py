@@ -44,7 +44,7 @@ def relative_gap(ensemble: Ensemble, grads: torch.Tensor, expected: list[torch.T
     members=st.integers(1, 4),
     samples=st.sampled_from([1, 5, 70]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_gradient_against_vmap_of_grad(
     name: str, criterion: str, widths: list[int], parameterisation: str, members: int, samples: int
 ) -> None:
