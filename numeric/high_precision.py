@@ -127,9 +127,12 @@ class _Solver:
         final = [s * x.exp() for s, x in zip(signs, logs, strict=True)]
         quadrature = self.balls[-1].quadrature_error(final)
         relative = [float(e) / abs(float(time.mid())) for e in (truncation, iteration, rounding)]
-        error = (relative[0] + relative[1] + relative[2] + quadrature) * abs(float(time.mid()))
+        total = relative[0] + relative[1] + relative[2] + quadrature
+        error = total * abs(float(time.mid()))
+        # As many digits as the estimate vouches for and two more, so that printing adds no error of its own.
+        shown = max(self.digits, math.ceil(-math.log10(total)) if total > 0.0 else 0) + 2
         return PreciseEscape(
-            time.mid().str(self.digits + 2, radius=False),
+            time.mid().str(shown, radius=False),
             f"{error:.2e}",
             relative[0],
             relative[1],
