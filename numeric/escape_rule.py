@@ -1,6 +1,6 @@
 """When a run counts as escaped, parsed from its one-line form.
 
-``loss:F``     the loss falls to the fraction F of its initial value;
+``loss:F``     the loss falls to the fraction F of its initial value (``loss`` alone: half);
 ``scale:X@l``  the scale of layer l (counted from 1, the default) reaches X in absolute value;
 ``overlap:F``  E[yhat y] reaches F E[y^2].
 """
@@ -23,6 +23,11 @@ class EscapeRule:
     level: float
     layer: int = 1
 
+    @property
+    def falls(self) -> bool:
+        """Whether the monitored number escapes downwards."""
+        return self.kind == "loss"
+
     def __str__(self) -> str:
         return f"{self.kind}:{self.level:g}" + (f"@{self.layer}" if self.kind == "scale" else "")
 
@@ -32,7 +37,7 @@ def parse_escape_rule(text: str | EscapeRule, depth: int) -> EscapeRule:
     if isinstance(text, EscapeRule):
         rule = text
     else:
-        match = _FORM.fullmatch(text.strip())
+        match = _FORM.fullmatch("loss:0.5" if text.strip() == "loss" else text.strip())
         try:
             level = float(match[2]) if match else math.nan
         except ValueError:

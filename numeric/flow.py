@@ -17,12 +17,13 @@ from torch import Tensor
 
 from numeric.data import Population
 from numeric.ensemble import Ensemble
-from numeric.events import EscapeRule, Status, escape_rule
+from numeric.escape_rule import EscapeRule, parse_escape_rule
 from numeric.integration import Limits, Outcome, integrate
 from numeric.losses import Loss
 from numeric.monitor import Monitor
 from numeric.network import Network, Weights, scale_units
 from numeric.recorder import Recorder
+from numeric.run_status import RunStatus
 from numeric.stepper import Stepper
 from numeric.tableaux import tableau
 
@@ -50,7 +51,7 @@ class FlowResult:
     (M, n_l, n_{l-1}).  saved: the requested times.  seconds: wall time.
     """
 
-    status: tuple[Status, ...]
+    status: tuple[RunStatus, ...]
     escape_times: Tensor
     error_estimates: Tensor
     times: Tensor
@@ -70,7 +71,7 @@ class FlowResult:
 
     def failures(self) -> tuple[str, ...]:
         """One sentence with cause and advice for each member that ended neither in its escape nor at `until`."""
-        return tuple(f"member {m}: {s.cause} {s.advice}" for m, s in enumerate(self.status) if s.failed)
+        return tuple(f"member {m}: {s.advice}" for m, s in enumerate(self.status) if s.failed)
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,7 @@ def gradient_flow(
         raise ValueError(f"until must be a positive time, got {until}")
     if until is None and (escape is None or not stop_at_escape):
         raise ValueError("the flow needs an end: give an escape rule or `until`")
-    rule = None if escape is None else escape_rule(escape)
-    if rule is not None and rule.kind == "scale" and rule.layer > net.depth:
-        raise ValueError(f"the escape rule {rule} names layer {rule.layer}, but the network has {net.depth}")
+    rule = None if escape is None else parse_escape_rule(escape, net.depth)
     began = perf_counter()
     problem = _Problem(net, data, criterion, rule, math.inf if until is None else float(until), options)
     result = problem.solve(weights, times, keep_states, stop_at_escape)

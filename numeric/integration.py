@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from numeric.ensemble import Ensemble
-from numeric.events import Status
 from numeric.monitor import _ROOT_ITERATIONS, Bracket
 from numeric.recorder import Recorder
+from numeric.run_status import RunStatus
 from numeric.stepper import Field, Segment, Stepper, power
 
 _SAFETY = 0.9
 _SHRINK, _GROW = 0.2, 5.0
 _LIVE, _CROSSED, _UNTIL, _NOT_FINITE, _UNDERFLOW, _SPENT, _AT_ONCE = range(7)
 _STATUS = {
-    _CROSSED: Status.ESCAPED,
-    _UNTIL: Status.UNTIL_REACHED,
-    _NOT_FINITE: Status.NOT_FINITE,
-    _UNDERFLOW: Status.STEP_UNDERFLOW,
-    _SPENT: Status.BUDGET_SPENT,
-    _AT_ONCE: Status.ESCAPED,
+    _CROSSED: RunStatus.ESCAPED,
+    _UNTIL: RunStatus.UNTIL_REACHED,
+    _NOT_FINITE: RunStatus.NOT_FINITE,
+    _UNDERFLOW: RunStatus.STEP_UNDERFLOW,
+    _SPENT: RunStatus.BUDGET_SPENT,
+    _AT_ONCE: RunStatus.ESCAPED,
 }
 
 
@@ -47,7 +47,7 @@ class Outcome:
 
     state: Tensor
     escape: Tensor
-    status: list[Status]
+    status: list[RunStatus]
     counts: Tensor  # evaluations, steps, rejected: (3, M)
     pending: list[tuple[Tensor, Segment, Tensor, int]] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ def integrate(
     outcome = Outcome(
         state.clone(),
         torch.full((members,), math.nan, dtype=torch.float64, device=state.device),
-        [Status.BUDGET_SPENT] * members,
+        [RunStatus.BUDGET_SPENT] * members,
         torch.zeros(3, members, dtype=torch.int64, device=state.device),
     )
     batch = _start(ensemble, state, stepper, limits, growth, outcome)
@@ -253,7 +253,7 @@ def _resolve(ensemble: Ensemble, stepper: Stepper, limits: Limits, outcome: Outc
         if limits.stop:
             outcome.state[ids] = stepper.at(segment, theta)
             for member in ids[late].tolist():
-                outcome.status[member] = Status.UNTIL_REACHED
+                outcome.status[member] = RunStatus.UNTIL_REACHED
 
 
 def _root(ensemble: Ensemble, stepper: Stepper, segment: Segment, initial: Tensor, rtol: float) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from numeric.ensemble import Ensemble
-from numeric.events import EscapeRule
+from numeric.escape_rule import EscapeRule
 
 _ROOT_ITERATIONS = 40
 
@@ -40,8 +40,8 @@ class Monitor:
         """Positive before the escape, zero or negative after it, (A,)."""
         assert self.rule is not None  # only asked when there is a rule
         if self.rule.falls:
-            return values - self.rule.threshold * initial
-        return self.rule.threshold - values
+            return values - self.rule.level * initial
+        return self.rule.level - values
 
 
 class Bracket:

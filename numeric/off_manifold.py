@@ -10,9 +10,10 @@ from torch import Tensor
 
 from numeric.activations import Activation
 from numeric.data import Population, gaussian_batch, teacher
-from numeric.events import EscapeRule, Status
+from numeric.escape_rule import EscapeRule
 from numeric.flow import FlowOptions, gradient_flow
 from numeric.network import Network, uniform_network
+from numeric.run_status import RunStatus
 from numeric.starts import he_start
 
 
@@ -27,14 +28,14 @@ class OffManifoldEscape:
     seeds: tuple[int, ...]
     escape_times: Tensor
     error_estimates: Tensor
-    status: tuple[tuple[Status, ...], ...]
+    status: tuple[tuple[RunStatus, ...], ...]
     evaluations: Tensor
     seconds: float
 
     @property
     def all_escaped(self) -> bool:
         """Whether every member escaped: an exponent must not be read off a selection of seeds."""
-        return all(status is Status.ESCAPED for row in self.status for status in row)
+        return all(status is RunStatus.ESCAPED for row in self.status for status in row)
 
 
 def off_manifold_escape_times(

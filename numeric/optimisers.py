@@ -17,10 +17,11 @@ from torch import Tensor
 
 from numeric.data import Population, _mix
 from numeric.ensemble import Ensemble
-from numeric.events import EscapeRule, Status, escape_rule
+from numeric.escape_rule import EscapeRule, parse_escape_rule
 from numeric.losses import Loss
 from numeric.monitor import Monitor
 from numeric.network import Network, Weights, scale_units
+from numeric.run_status import RunStatus
 
 _POLL = 16  # steps between looks at who has finished
 _NOISE_BLOCK = 16  # steps of noise drawn at once
@@ -69,7 +70,7 @@ class Descent:
     steps from step 0 on, NaN after a member's end.
     """
 
-    status: tuple[Status, ...]
+    status: tuple[RunStatus, ...]
     escape_steps: Tensor
     steps: Tensor
     losses: Tensor
@@ -108,7 +109,7 @@ def descend(
     if len(names) != members:
         raise ValueError(f"expected one seed per member, {members}, got {len(names)}")
     units = torch.tensor(scale_units(net), dtype=dtype, device=device)
-    monitor = Monitor(None if escape is None else escape_rule(escape), units)
+    monitor = Monitor(None if escape is None else parse_escape_rule(escape, net.depth), units)
     run = _Run(ensemble, data, optimiser, monitor, units, state, names, record_every, steps)
     for step in range(steps):
         if step % _POLL == 0 and not run.compact():
@@ -159,7 +160,7 @@ class _Run:
         self._final = state.clone()
         self._escape = torch.full((members,), -1, dtype=torch.int64, device=state.device)
         self._steps = torch.zeros(members, dtype=torch.int64, device=state.device)
-        self._status = [Status.BUDGET_SPENT] * members
+        self._status = [RunStatus.BUDGET_SPENT] * members
         self._noise: Tensor | None = None
         self._live = _Live(
             torch.arange(members, device=state.device),
@@ -252,9 +253,9 @@ class _Run:
             ids.tolist(), live.broken[rows].tolist(), live.crossed[rows].tolist(), strict=True
         ):
             if broken:
-                self._status[member] = Status.NOT_FINITE
+                self._status[member] = RunStatus.NOT_FINITE
             elif crossed >= 0:
-                self._status[member] = Status.ESCAPED
+                self._status[member] = RunStatus.ESCAPED
 
     def finish(self, steps: int) -> Descent:
         """Judge the state after the last step and collect everything."""

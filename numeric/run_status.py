@@ -15,6 +15,11 @@ class RunStatus(StrEnum):
     STEP_UNDERFLOW = "step-underflow"
 
     @property
+    def failed(self) -> bool:
+        """Whether the run reached neither its escape nor the requested time."""
+        return self not in (RunStatus.ESCAPED, RunStatus.UNTIL_REACHED)
+
+    @property
     def advice(self) -> str:
         """The cause and what to do, one sentence."""
         return _ADVICE[self]
@@ -25,6 +30,7 @@ _ADVICE = {
     RunStatus.UNTIL_REACHED: "the time limit came first: raise until, or lower the level of the escape rule",
     RunStatus.BUDGET_SPENT: "the step budget was spent before the escape rule was met: check the sign of the start "
     "(K times the product of the scales must be positive) and that the rule's level is reachable, or raise max_steps",
-    RunStatus.NOT_FINITE: "the flow left the range of float64: the start or the activation grows without bound",
+    RunStatus.NOT_FINITE: "the flow is not finite, or underflows: check the data for NaN and infinity, that the start "
+    "is no exact saddle, and that the activation does not grow without bound",
     RunStatus.STEP_UNDERFLOW: "no step was small enough for the tolerance: loosen rtol or smooth the kink",
 }

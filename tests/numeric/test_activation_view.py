@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from numeric.activation_view import scalar_view
 from numeric.activations import activation, activation_from_tree, catalogue
 from numeric.scalar_activations import CATALOGUE
-from numeric.activation_view import scalar_view
 
 
 @pytest.mark.parametrize("name", [name for name in catalogue() if name in CATALOGUE])

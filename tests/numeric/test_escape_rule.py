@@ -7,6 +7,7 @@ from numeric.escape_rule import EscapeRule, parse_escape_rule
     ("text", "rule"),
     [
         ("loss:0.5", EscapeRule("loss", 0.5)),
+        ("loss", EscapeRule("loss", 0.5)),
         ("scale:0.5@3", EscapeRule("scale", 0.5, 3)),
         ("scale:.25", EscapeRule("scale", 0.25, 1)),
         (" overlap:1e-1 ", EscapeRule("overlap", 0.1)),
@@ -18,7 +19,7 @@ def test_forms(text, rule):
     assert parse_escape_rule(rule, 3) is rule
 
 
-@pytest.mark.parametrize("text", ["", "loss", "loss:", "loss:x", "loss:0.5@2", "norm:1", "scale:1@x", "loss:nan"])
+@pytest.mark.parametrize("text", ["", "loss:", "loss:x", "loss:0.5@2", "norm:1", "scale:1@x", "loss:nan"])
 def test_unknown_forms_are_named_with_the_known_ones(text):
     with pytest.raises(ValueError, match=r"write loss:0\.5"):
         parse_escape_rule(text, 3)

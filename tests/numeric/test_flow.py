@@ -8,12 +8,12 @@ from scipy.integrate import solve_ivp
 from numeric.activations import activation
 from numeric.data import Population, linear_population, single_mode_population
 from numeric.ensemble import Ensemble
-from numeric.events import Status
 from numeric.flow import FlowOptions, gradient_flow
 from numeric.losses import loss
 from numeric.monitor import Monitor
 from numeric.network import Network, gradient, uniform_network
 from numeric.off_manifold import single_mode_batches
+from numeric.run_status import RunStatus
 from numeric.starts import he_start, manifold_start
 from numeric.stepper import Stepper
 from numeric.tableaux import tableau
@@ -60,7 +60,7 @@ def test_escape_times_are_scipy_s(method: str, clock: str) -> None:
     net, weights, data = members("tanh", 3, range(1, 4), 0.15, range(2))
     options = FlowOptions(rtol=1e-9, method=method, clock=clock)
     result = gradient_flow(net, weights, data, options=options)
-    assert result.status == (Status.ESCAPED,) * 2
+    assert result.status == (RunStatus.ESCAPED,) * 2
     for member in range(2):
         part = Population(data.covariates[member], data.targets[member], data.node_weights)
         expected = scipy_escape(net, [w[member] for w in weights], part, 1e-10, 0.5)
@@ -143,7 +143,7 @@ def test_the_full_network_is_the_manifold_ode() -> None:
         saved_times=times,
         options=options,
     )
-    assert run.status == (Status.UNTIL_REACHED,)
+    assert run.status == (RunStatus.UNTIL_REACHED,)
     assert run.saved is not None
     np.testing.assert_allclose(run.saved.scales[0].numpy(), manifold_scalars(scales, width, times), rtol=1e-8)
     assert run.saved.losses[0, -1] < run.saved.losses[0, 0]
@@ -174,7 +174,7 @@ def test_saved_times_are_the_same_with_any_step_and_go_on_after_the_escape() -> 
 def test_other_escape_rules(rule: str, low: bool) -> None:
     net, weights, data = members("tanh", 3, range(1, 4), 0.1, range(3))
     run = gradient_flow(net, weights, data, escape=rule, options=FlowOptions(rtol=1e-9))
-    assert run.status == (Status.ESCAPED,) * 3
+    assert run.status == (RunStatus.ESCAPED,) * 3
     if rule.startswith("scale"):
         layer = int(rule[-1]) - 1
         torch.testing.assert_close(run.scales[:, layer], torch.full((3,), float(rule[6:9]), dtype=torch.float64))
@@ -223,7 +223,7 @@ def test_a_plateau_costs_the_logarithm() -> None:
     data = single_mode_batches(net, (1,), 24, copies=3)
     run = gradient_flow(net, weights, data)
     first, second, third = run.evaluations.tolist()
-    assert run.status == (Status.ESCAPED,) * 3
+    assert run.status == (RunStatus.ESCAPED,) * 3
     assert float(run.escape_times[2] / run.escape_times[1]) == pytest.approx(100, rel=0.01)  # r = 3: exponent -1
     assert 0.5 < (third - second) / (second - first) < 1.6  # the same cost for each factor of 100
     assert third < 400
@@ -233,7 +233,7 @@ def test_anticipating_the_blow_up_leaves_few_rejections() -> None:
     net, weights, data = members("tanh", 4, range(1, 4), 0.003, range(4))
     for clock, most in (("growth", 0.25), ("time", 0.05)):
         run = gradient_flow(net, weights, data, options=FlowOptions(rtol=1e-5, clock=clock))
-        assert run.status == (Status.ESCAPED,) * 4
+        assert run.status == (RunStatus.ESCAPED,) * 4
         # A deterministic count, not a time: a plain controller in t rejects about half of its steps.
         assert int(run.rejected.sum()) <= most * int(run.steps.sum())
         assert int(run.evaluations.max()) <= 150
@@ -245,7 +245,7 @@ def test_nan_in_one_member_and_wrong_sign_do_not_touch_the_others() -> None:
     spoiled = data.targets.clone()
     spoiled[1, 0, 3] = torch.nan
     run = gradient_flow(net, weights, Population(data.covariates, spoiled, data.node_weights))
-    assert run.status == (Status.ESCAPED, Status.NOT_FINITE, Status.ESCAPED)
+    assert run.status == (RunStatus.ESCAPED, RunStatus.NOT_FINITE, RunStatus.ESCAPED)
     assert torch.equal(run.escape_times[[0, 2]], clean.escape_times[[0, 2]])
     assert run.escape_times[1].isnan()
     (sentence,) = run.failures()
@@ -255,13 +255,13 @@ def test_nan_in_one_member_and_wrong_sign_do_not_touch_the_others() -> None:
 def test_budget_until_and_exact_saddle() -> None:
     net, weights, data = members("tanh", 3, range(1, 4), 0.01, range(2))
     spent = gradient_flow(net, weights, data, options=FlowOptions(budget=20))
-    assert spent.status == (Status.BUDGET_SPENT,) * 2 and int(spent.evaluations.max()) < 20 + 6
+    assert spent.status == (RunStatus.BUDGET_SPENT,) * 2 and int(spent.evaluations.max()) < 20 + 6
     early = gradient_flow(net, weights, data, until=5.0)
-    assert early.status == (Status.UNTIL_REACHED,) * 2
+    assert early.status == (RunStatus.UNTIL_REACHED,) * 2
     torch.testing.assert_close(early.times, torch.full((2,), 5.0, dtype=torch.float64), rtol=1e-12, atol=0)
     silent = Population(data.covariates, torch.zeros_like(data.targets), data.node_weights)
     at_rest = gradient_flow(net, [0 * w + 1e-120 for w in weights], silent)  # the gradient underflows to zero
-    assert at_rest.status == (Status.NOT_FINITE,) * 2
+    assert at_rest.status == (RunStatus.NOT_FINITE,) * 2
 
 
 def test_wrong_sign_never_escapes_and_is_a_status() -> None:
@@ -291,7 +291,7 @@ def test_time_dependence_of_a_deep_linear_scalar() -> None:
         ({"options": {"clock": "sundial"}}, "clock"),
         ({"options": {"budget": 0}}, "budget"),
         ({"escape": None}, "needs an end"),
-        ({"escape": "loss:2"}, "escape rule"),
+        ({"escape": "loss:2"}, "0 < F < 1"),
         ({"escape": "scale:1@9"}, "layer 9"),
         ({"until": -1.0}, "until"),
         ({"saved_times": [2.0, 1.0]}, "increasing"),

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from numeric.activations import activation
-from numeric.events import Status
 from numeric.flow import FlowOptions
 from numeric.off_manifold import off_manifold_escape_times
+from numeric.run_status import RunStatus
 
 
 @pytest.mark.parametrize(("name", "r"), [("tanh", 3), ("linear", 4), ("gelu", 3)])
@@ -43,7 +43,7 @@ def test_failures_are_told() -> None:
     run = off_manifold_escape_times(
         activation("tanh"), 3, (1, 2, 3), [1e-3], (0,), width=4, inputs=2, batch=16, options=FlowOptions(budget=10)
     )
-    assert not run.all_escaped and run.status == ((Status.BUDGET_SPENT,),)
+    assert not run.all_escaped and run.status == ((RunStatus.BUDGET_SPENT,),)
     assert math.isnan(float(run.escape_times[0, 0]))
 
 

@@ -5,11 +5,11 @@ import torch
 
 from numeric.activations import activation
 from numeric.data import Population
-from numeric.events import Status
 from numeric.losses import loss
 from numeric.network import mean_loss, uniform_network
 from numeric.off_manifold import single_mode_batches
 from numeric.optimisers import Optimiser, descend, sgd
+from numeric.run_status import RunStatus
 from numeric.starts import he_start
 
 NET = uniform_network(3, 4, 3, activation("tanh"))
@@ -65,7 +65,7 @@ def test_sign_and_delta_zero() -> None:
 
 def test_escape_step_is_the_first_below_and_small_steps_follow_the_flow() -> None:
     run = descend(NET, WEIGHTS, DATA, Optimiser("gd", 0.05), 3000, record_every=1)
-    assert run.status == (Status.ESCAPED,) * 3
+    assert run.status == (RunStatus.ESCAPED,) * 3
     assert run.recorded_losses is not None
     for member in range(3):
         step = int(run.escape_steps[member])
@@ -111,9 +111,9 @@ def test_minibatch_of_everything_is_unbiased() -> None:
 
 def test_divergence_and_budget_are_statuses() -> None:
     run = descend(NET, [100 * w for w in WEIGHTS], DATA, Optimiser("gd", 1e200), 60, escape="loss:0.001")
-    assert run.status == (Status.NOT_FINITE,) * 3
+    assert run.status == (RunStatus.NOT_FINITE,) * 3
     short = descend(NET, WEIGHTS, DATA, Optimiser("gd", 1e-3), 5)
-    assert short.status == (Status.BUDGET_SPENT,) * 3 and short.escape_steps.tolist() == [-1, -1, -1]
+    assert short.status == (RunStatus.BUDGET_SPENT,) * 3 and short.escape_steps.tolist() == [-1, -1, -1]
     nothing = descend(NET, WEIGHTS, DATA, Optimiser("adam", 1e-3), 0)
     assert nothing.steps.tolist() == [0, 0, 0]
 
