@@ -1,4 +1,4 @@
-"""One thread for every library, as in the workers of a run: two test processes share two cores, and results are bitwise."""
+"""One thread for every library, as in the workers of a run: two test processes share two cores."""
 
 import os
 
