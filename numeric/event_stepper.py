@@ -117,9 +117,11 @@ class _Run:
         near = size
         if crossing.any():
             near = size * _crossing(self.g, size * self.g_slope, g, size * g_slope)
-        # What the error did over the last two steps it will do again (Gustafsson's predictive controller).
+        plain = accepted & ~at_event & ~self.landing
+        # What the error did over the last two steps it will do again (Gustafsson's predictive controller); a step in
+        # the observable is measured in another unit than the one before it, and has no trend.
         trend = np.abs(size / self.last_size) * (self.last_norm / np.maximum(norm, 1e-10)) ** (1.0 / ORDER)
-        factor = np.where(accepted, factor * np.fmin(1.0, trend), np.minimum(factor, 0.9))
+        factor = np.where(accepted, factor * np.where(plain, np.fmin(1.0, trend), 1.0), np.minimum(factor, 0.9))
         lost = (norm > 1.0) & (np.abs(size) * factor < chart.smallest_step())
         self.remaining = np.where(accepted & at_event, self.remaining - size, self.remaining)
         landed = accepted & self.landing
@@ -128,7 +130,6 @@ class _Run:
         take = accepted[:, None]
         chart.state, self.slope = np.where(take, new, chart.state), np.where(take, slope, self.slope)
         self.g, self.g_slope = np.where(accepted, g, self.g), np.where(accepted, g_slope, self.g_slope)
-        plain = accepted & ~at_event & ~self.landing
         self.last_size, self.last_norm = np.where(plain, size, self.last_size), np.where(plain, norm, self.last_norm)
         chart.hold(accepted & (speed < self.speed), speed)
         self.speed = np.where(accepted, speed, self.speed)

@@ -214,3 +214,14 @@ def test_explicit_small_layers_give_the_same_time():
     t = [manifold_escape(model, starts, small=s).times[0] for s in ((2, 3, 4), (1, 2, 3, 4), (3,), None)]
     for a, b in itertools.pairwise(t):
         assert a == pytest.approx(b, rel=1e-9)
+
+
+@pytest.mark.parametrize("depth", [4, 5, 6, 7])
+@pytest.mark.parametrize("rtol", [1e-9, 1e-10, 1e-11])
+def test_a_landing_that_takes_several_steps_does_not_stall(depth, rtol):
+    """A balanced linear net has errors at the level of rounding, so its last long step may miss the event by much."""
+    model = ManifoldModel("linear", depth)
+    eps = 1e-4 * 2.0 ** -np.arange(12)
+    escape = manifold_escape(model, bottleneck_starts(eps, depth), "loss:0.5", rtol=rtol)
+    assert set(escape.status) == {RunStatus.ESCAPED}
+    assert escape.evaluations.max() < 1000
