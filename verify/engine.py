@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from dataclasses import dataclass
-
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from typing import TYPE_CHECKING
 
 from verify.catalogue import find
 from verify.claim import Case, Claim, Context
 from verify.judge import judge, unheard
 from verify.results import Result, Verdict
+
+if TYPE_CHECKING:
+    from pebble import ProcessFuture
 
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -52,6 +54,8 @@ def hear(
     listen: judges one case in a worker, by claim id and case text; a function that a fresh process can import.
     Raises ``KeyboardInterrupt`` after stopping the workers; what was reported before stands.
     """
+    from pebble import ProcessPool  # here, so that --help and list do not wait for it
+
     if not tasks:
         return
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # read by the workers' libraries as they load
@@ -113,6 +117,8 @@ class _Court:
 
     def settle(self, future: ProcessFuture) -> None:
         """Take the verdict of a finished worker call, or say why there is none."""
+        from pebble import ProcessExpired
+
         task = self.running.pop(future)
         try:
             result: Result = future.result()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from importlib import metadata
 from pathlib import Path
 
 PACKAGES = ("saddle-escape", "sympy", "python-flint", "mpmath", "numpy", "scipy", "torch")
@@ -23,6 +22,8 @@ CONVENTIONS = {
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that a verdict depends on; none of them is imported."""
+    from importlib import metadata
+
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

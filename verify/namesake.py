@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from importlib import metadata
 from pathlib import Path
 
 WITNESSES = ("symbolic", "numeric")
@@ -31,5 +30,7 @@ def check_namesakes(home: Path | None = None) -> None:
 
 
 def _owner(name: str) -> str:
+    from importlib import metadata  # slow to load, and needed only to name an offender
+
     owners = [owner for owner in metadata.packages_distributions().get(name, []) if owner != "saddle-escape"]
     return f", which belongs to the distribution {owners[0]!r}" if owners else ""

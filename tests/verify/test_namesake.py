@@ -31,7 +31,7 @@ def test_a_home_without_the_witnesses_is_said_so(tmp_path: Path) -> None:
 
 
 def test_the_offending_distribution_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("verify.namesake.metadata.packages_distributions", lambda: {"symbolic": ["other-symbolic"]})
+    monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: {"symbolic": ["other-symbolic"]})
     with pytest.raises(ImportError, match="distribution 'other-symbolic'"):
         check_namesakes(tmp_path)
 

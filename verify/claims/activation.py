@@ -68,7 +68,7 @@ CLAIMS = (
         witnesses=(Witness.SYMBOLIC, Witness.NUMERIC),
         assumes=(covered_by_the_theory("activation"),),
         cases=tuple(
-            case(tier, 0.1, activation=name)
+            case(tier, 0.03, activation=name)
             for tier, names in (
                 (Tier.SMOKE, ("linear", "tanh", "gelu", "sigmoid")),
                 (Tier.STANDARD, ("erf", "sin", "silu", "relu", "asinh", "sinh", "mish", "softplus", "quadratic")),

@@ -154,7 +154,7 @@ CLAIMS = (
         assumes=ASSUMES,
         depends=("imbalance.identity",),
         cases=tuple(
-            case(tier, 0.05, activation=activation, loss=loss, L=depth, l=layer)
+            case(tier, 0.004, activation=activation, loss=loss, L=depth, l=layer)
             for tier, activation, loss, depth, layer in (
                 (Tier.SMOKE, "tanh", "mse", 3, 1),
                 (Tier.SMOKE, "gelu", "cross_entropy", 4, 2),

@@ -160,7 +160,7 @@ def _chain_flow(case: Case, gains: tuple[int, ...], mobilities: tuple[Fraction, 
 
 def _measure_reduction(case: Case, context: Context) -> Measurement:
     # The looser run is a hundred times less accurate, so its distance bounds the error of the tighter one with ease.
-    full, loose = (_full_flow(case, rtol, context.device) for rtol in (1e-9, 1e-7))
+    full, loose = (_full_flow(case, rtol, context.device) for rtol in (1e-8, 1e-6))
     discretisation = max(abs(a - b) for a, b in zip(full, loose, strict=True))
     ingredients: dict[str, float] = {}
     for chain, (gains, mobilities) in _candidates(case.integer("L"), case.integer("N")).items():

@@ -147,7 +147,7 @@ CLAIMS = (
         witnesses=(Witness.SYMBOLIC, Witness.NUMERIC),
         assumes=ASSUMES,
         cases=tuple(
-            case(tier, 0.3, activation=activation, L=depth, parameterisation=parameterisation)
+            case(tier, 0.1, activation=activation, L=depth, parameterisation=parameterisation)
             for tier, activation, depth, parameterisation in (
                 (Tier.SMOKE, "tanh", 4, "ntk"),
                 (Tier.SMOKE, "gelu", 3, "ntk"),

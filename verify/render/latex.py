@@ -3,12 +3,14 @@ r"""LaTeX: one booktabs table a theorem, numbers through siunitx with digits tha
 from __future__ import annotations
 
 import re
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from verify.render.numbers import at_precision, short, with_uncertainty
 from verify.render.summary import by_claim, power_line, verdict_line
 from verify.results import Number, Result, Results, as_float
+
+if TYPE_CHECKING:
+    import jinja2
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -66,6 +68,8 @@ def label(text: str) -> str:
 
 
 def _environment() -> jinja2.Environment:
+    import jinja2
+
     # Delimiters that LaTeX does not use, so that a template reads like the file it makes.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("verify.render", "templates"),
