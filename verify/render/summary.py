@@ -52,12 +52,12 @@ class ClaimSummary:
 
     @property
     def verdict_text(self) -> str:
-        """The verdict in words, with the count where the cases do not agree."""
+        """The verdicts in words, with their counts where there are several cases."""
         counts = Counter(result.verdict for result in self.results)
         if self.telling.as_expected is False and self.telling.verdict is Verdict.PASS:
             return "pass (not expected)"
         return " ".join(
-            verdict.value if len(counts) == 1 else f"{counts[verdict]} {verdict.value}"
+            verdict.value if len(self.results) == 1 else f"{counts[verdict]} {verdict.value}"
             for verdict in WORST_FIRST
             if verdict in counts
         )

@@ -76,7 +76,7 @@ def _table(results: Results, every_case: bool) -> Table:
         shown: Sequence[Result] = summary.results if every_case else (summary.telling,)
         for index, result in enumerate(shown):
             name = summary.claim if index == 0 else ""
-            detail = f"[{result.case}]" if every_case else _which(summary.results, result)
+            detail = f"[{result.case}]"
             table.add_row(
                 summary.theorem if summary.theorem != theorem else "",
                 f"{name}\n  {detail}" if name else f"  {detail}",
@@ -98,8 +98,7 @@ def _print_narrow(console: Console, results: Results, every_case: bool) -> None:
         console.print(f"   {summary.verdict_text}; evidence: {', '.join(summary.grades) or 'none'}", style=style)
         for result in summary.results if every_case else (summary.telling,):
             predicted, measured, tolerance = compared(result)
-            name = result.case if every_case else _which(summary.results, result)
-            console.print(f"   [{name}]")
+            console.print(f"   [{result.case}]")
             console.print(f"     predicted {predicted}, measured {measured}, tolerance {tolerance or 'none'}")
 
 
@@ -111,10 +110,6 @@ def compared(result: Result) -> tuple[str, str, str]:
         with_uncertainty(result.measured.value, total),
         "exact" if not total and result.evidence in ("proof", "exact", "certified") else short(total) if total else "",
     )
-
-
-def _which(results: Sequence[Result], telling: Result) -> str:
-    return telling.case if len(results) == 1 else f"{telling.case} (of {len(results)} cases)"
 
 
 def terminal_width() -> int:
