@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from verify.exact_work import worked_out
 from verify.expression import to_text
 from verify.typed_activation import read_activation, read_parameters
 
@@ -34,17 +35,11 @@ def command(
     """
     import symbolic
 
-    try:
+    with worked_out():
         activation = read_activation(expression, read_parameters(parameters), symbolic)
         found = symbolic.classify(activation)
         fields = describe(activation, found, order, digits)
         text = None if as_json else render(activation, found, fields, layers, width, digits)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    except (ArithmeticError, RecursionError) as error:  # SymPy, on constants that it cannot tell from 0
-        raise click.UsageError(
-            f"The activation could not be worked out ({type(error).__name__}); write it in a simpler form."
-        ) from error
     click.echo(json.dumps(fields, indent=2) if text is None else text)
 
 

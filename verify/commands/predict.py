@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from verify.exact_work import worked_out
 from verify.expression import parse
 from verify.expression_tree import quote
 from verify.typed_activation import read_activation, read_parameters
@@ -95,18 +96,12 @@ def command(
     _check_scales(options["eps"], options["threshold"])
     import symbolic
 
-    try:
+    with worked_out():
         student = read_activation(activation, read_parameters(parameters), symbolic)
         target = student if teacher is None else read_activation(teacher, {}, symbolic)
         # One scale means every layer's; `predict_escape` reads it where the layer is not small.
         each = tuple(scales) * layers if len(scales) == 1 else scales
         prediction = symbolic.predict_escape(student, layers, small, scales=each, teacher=target, **options)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    except (ArithmeticError, RecursionError) as error:  # SymPy, on constants that it cannot tell from 0
-        raise click.UsageError(
-            f"The activation could not be worked out ({type(error).__name__}); write it in a simpler form."
-        ) from error
     click.echo(json.dumps(describe(prediction), indent=2) if as_json else render(prediction, options["threshold"]))
 
 
