@@ -95,6 +95,13 @@ if TYPE_CHECKING:
     from numeric.neuron_moments import moment_indices as moment_indices
     from numeric.neuron_moments import moment_scale as moment_scale
     from numeric.neuron_moments import neuron_velocities as neuron_velocities
+    from numeric.off_manifold import OffManifoldEscape as OffManifoldEscape
+    from numeric.off_manifold import off_manifold_escape_times as off_manifold_escape_times
+    from numeric.off_manifold import single_mode_batches as single_mode_batches
+    from numeric.optimisers import Descent as Descent
+    from numeric.optimisers import Optimiser as Optimiser
+    from numeric.optimisers import descend as descend
+    from numeric.optimisers import sgd as sgd
     from numeric.residual import ResidualEscape as ResidualEscape
     from numeric.residual import residual_escape as residual_escape
     from numeric.run_status import RunStatus as RunStatus
@@ -114,6 +121,7 @@ if TYPE_CHECKING:
 _PUBLIC: dict[str, str] = {
     "Activation": "activations",
     "CertifiedEscape": "balanced_integral",
+    "Descent": "optimisers",
     "EigenPairs": "lanczos",
     "EquivalenceBound": "equivalence",
     "EscapeRule": "escape_rule",
@@ -130,6 +138,8 @@ _PUBLIC: dict[str, str] = {
     "ManifoldTrajectory": "manifold_flow",
     "Network": "network",
     "Neurons": "neuron_moments",
+    "OffManifoldEscape": "off_manifold",
+    "Optimiser": "optimisers",
     "PairedSlopes": "equivalence",
     "Population": "data",
     "PowerIteration": "lanczos",
@@ -153,6 +163,7 @@ _PUBLIC: dict[str, str] = {
     "certified_escape": "balanced_integral",
     "count_eigenvalues": "lanczos",
     "dense_hessian": "hessian",
+    "descend": "optimisers",
     "difference_slopes": "estimators",
     "equivalence_bound": "equivalence",
     "extrapolate_slopes": "estimators",
@@ -191,6 +202,7 @@ _PUBLIC: dict[str, str] = {
     "neighbour_alignment": "alignment",
     "network_loss": "hessian",
     "neuron_velocities": "neuron_moments",
+    "off_manifold_escape_times": "off_manifold",
     "paired_slopes": "equivalence",
     "parse_escape_rule": "escape_rule",
     "phi_coefficients": "universality",
@@ -204,6 +216,8 @@ _PUBLIC: dict[str, str] = {
     "residual_escape": "residual",
     "scalar_activation": "scalar_activations",
     "scalar_view": "activation_view",
+    "sgd": "optimisers",
+    "single_mode_batches": "off_manifold",
     "single_mode_population": "data",
     "student_half_width": "equivalence",
     "symmetric_projection": "alignment",
