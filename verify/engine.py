@@ -6,13 +6,17 @@ depend on the number of workers or on the order in which cases finish.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from verify.catalogue import find
@@ -23,6 +27,7 @@ from verify.results import Result, Verdict
 if TYPE_CHECKING:
     from pebble import ProcessFuture
 
+PATIENCE = 0.5  # seconds between two looks at whether Ctrl-C was pressed
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -66,21 +71,63 @@ def hear(
         initializer=_start_worker,
     )
     court = _Court(list(tasks), report)
+    with _interruption() as interrupted:
+        try:
+            while court.open:
+                for task in court.callable_now():
+                    with _deaf():  # the pool's threads and workers inherit it: Ctrl-C is this thread's to handle
+                        future = pool.schedule(listen, args=(task.claim.id, task.case.text, context))
+                    court.running[future] = task
+                left = math.inf if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    court.close("budget: the run's time was spent before this case had a verdict")
+                    break
+                done, _ = wait(court.running, timeout=min(left, PATIENCE), return_when=FIRST_COMPLETED)
+                for future in done:
+                    court.settle(future)
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+        finally:
+            # stop, not close: after an interruption or a spent budget nobody waits for the cases that still run.
+            pool.stop()
+            pool.join()
+
+
+@contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets; a second Ctrl-C raises at once.
+
+    A ``KeyboardInterrupt`` raised wherever the thread happens to be is lost when that is a callback that must not raise
+    (a finaliser, say), and the run would go on. Outside the main thread Ctrl-C is somebody else's.
+    """
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    before = signal.signal(signal.SIGINT, note)
     try:
-        while court.open:
-            for task in court.callable_now():
-                court.running[pool.schedule(listen, args=(task.claim.id, task.case.text, context))] = task
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                court.close("budget: the run's time was spent before this case had a verdict")
-                break
-            done, _ = wait(court.running, timeout=left, return_when=FIRST_COMPLETED)
-            for future in done:
-                court.settle(future)
+        yield event
     finally:
-        # stop, not close: after an interruption or a spent budget nobody waits for the cases that still run.
-        pool.stop()
-        pool.join()
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Hold back SIGINT in this thread and in the threads and processes that it starts meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Court:

@@ -155,8 +155,9 @@ def test_a_spent_budget_is_exit_code_4_and_1_under_strict(tmp_path: Path) -> Non
         assert "not comparable" in done.stdout
 
 
-def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "verify", "run", "--tier", "standard", "-j", "1", "--out", "out"]
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path, workers: str) -> None:
+    command = [sys.executable, "-m", "verify", "run", "--tier", "standard", "-j", workers, "--out", "out"]
     # A session of its own, so that Ctrl-C reaches the whole group, as a terminal sends it.
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
