@@ -103,7 +103,8 @@ def _asinh(z: FloatArray) -> Pair:
 
 
 def _sinh(z: FloatArray) -> Pair:
-    return np.sinh(z), np.cosh(z)
+    with np.errstate(over="ignore"):  # an overflow is infinite, which the flow reports as not finite
+        return np.sinh(z), np.cosh(z)
 
 
 def _logcosh(z: FloatArray) -> Pair:
