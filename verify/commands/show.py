@@ -10,7 +10,7 @@ from verify import folder
 from verify.render.numbers import short
 from verify.render.summary import likely_causes
 from verify.render.terminal import compared
-from verify.results import Result, Results
+from verify.results import Number, Result, Results
 from verify.selection import parse_selector
 
 
@@ -49,8 +49,14 @@ def describe(result: Result, results: Results) -> str:
         f"  measured    {measured} {result.measured.unit}  {result.measured.text}".rstrip(),
         f"  tolerance   {tolerance}{' = ' + budget if budget else ''}",
         *(f"  hypothesis  {h.name}: {'holds' if h.holds else 'does not hold'}" for h in result.hypotheses),
-        *(f"  counterfeit {c.name}: {c.verdict}, {short(c.margin)} budgets away" for c in result.counterfeits),
+        *(f"  counterfeit {c.name}: {c.verdict}{_distance(c.margin)}" for c in result.counterfeits),
         f"  seconds     {result.seconds}",
         *(f"  cause       {cause}" for cause in likely_causes(result)),
     ]
     return "\n".join(lines)
+
+
+def _distance(margin: Number) -> str:
+    if margin is None:
+        return ""
+    return " by an exact residual" if margin == "Infinity" else f", {short(margin)} budgets away"
