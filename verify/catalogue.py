@@ -21,6 +21,8 @@ def catalogue() -> tuple[Claim, ...]:
 
     found: list[Claim] = []
     for module in pkgutil.iter_modules(verify.claims.__path__):
+        if module.name.startswith("_"):
+            continue  # what several claim files share
         name = f"verify.claims.{module.name}"
         claims = getattr(importlib.import_module(name), "CLAIMS", None)
         if not isinstance(claims, tuple) or not all(isinstance(claim, Claim) for claim in claims):
@@ -39,6 +41,11 @@ def in_order(claims: list[Claim]) -> tuple[Claim, ...]:
         unknown = [parent for parent in claim.depends if parent not in by_id]
         if unknown:
             raise ValueError(f"claim {claim.id!r} depends on {unknown[0]!r}, which no file in verify/claims defines")
+        if claim.erratum and claim.erratum.corrected not in by_id:
+            raise ValueError(
+                f"the erratum of claim {claim.id!r} names {claim.erratum.corrected!r}, which no file in verify/claims "
+                "defines"
+            )
     try:
         TopologicalSorter({claim.id: claim.depends for claim in by_id.values()}).prepare()
     except CycleError as error:

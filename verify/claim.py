@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -122,12 +122,28 @@ class Counterfeit:
     """The same theorem with one thing wrong; the same check must refute it.
 
     alter: (case, honest prediction) -> altered prediction, or None where the counterfeit happens to say the truth.
-    nearest: one that a careful author could have printed; each claim has one.
+    nearest: one that a careful author could have printed; each claim has one. transplant: the kind of transplant that
+    this is (``verify.transplant``), where the prediction of another case cannot simply be asked for.
     """
 
     name: str
     alter: Callable[[Case, Prediction], Prediction | None]
     nearest: bool = False
+    transplant: str = ""
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """What is wrong in a printed statement.
+
+    printed: the statement as it stands, in words. fails: why, with the computation that shows it. true: what holds
+    instead. corrected: id of the claim that verifies what holds instead.
+    """
+
+    printed: str
+    fails: str
+    true: str
+    corrected: str
 
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+")
@@ -142,7 +158,9 @@ class Claim:
     assumes: hypotheses. depends: ids of the claims that it builds on. witnesses: who is heard.
     predict: case -> Prediction (calls ``symbolic`` only). measure: (case, context) -> Measurement (``numeric`` only;
     for a proof, the identity's other side from ``symbolic``). corrected: the corrected prediction, which an as-printed
-    claim that is expected refuted must bring, so that one can see the check turn around.
+    claim that is expected refuted must bring, so that one can see the check turn around. erratum: what the report's
+    section Errata says of such a claim. indifferent: kind of transplant -> the sentence why the statement does not
+    depend on it (see ``verify.transplant``); a transplant whose prediction is equal needs no such sentence.
     Raises ``ValueError`` when a field breaks a rule of the house.
     """
 
@@ -163,6 +181,8 @@ class Claim:
     depends: tuple[str, ...] = ()
     expect: Expect = Expect.HOLDS
     corrected: Callable[[Case], Prediction] | None = field(default=None)
+    erratum: Erratum | None = None
+    indifferent: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for broken, rule in (
@@ -184,6 +204,10 @@ class Claim:
             (
                 self.corrected is None and any(self.expected(c) is Expect.REFUTED for c in self.cases),
                 "a claim that is expected refuted brings the corrected prediction",
+            ),
+            (
+                (self.erratum is not None) != any(self.expected(c) is Expect.REFUTED for c in self.cases),
+                "a claim that is expected refuted, and only such a one, brings its erratum",
             ),
         ):
             if broken:

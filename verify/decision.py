@@ -14,6 +14,11 @@ from fractions import Fraction
 
 from verify.values import Budget, Combination, Form, Measured, Measurement, Prediction
 
+
+class IncomparableError(ValueError):
+    """The prediction and the measurement speak of different things."""
+
+
 # Between one and three budgets a disagreement may still be an error estimate that was a little too small;
 # beyond three it is not.
 REFUTED_BEYOND = 3.0
@@ -45,7 +50,7 @@ class Decision:
 
 
 def decide(prediction: Prediction, measurement: Measurement) -> Decision:
-    """Compare ``measurement`` with ``prediction``; ``ValueError`` only when they speak of different things."""
+    """Compare ``measurement`` with ``prediction``; ``IncomparableError`` when they speak of different things."""
     budget = prediction.budget + measurement.budget
     if measurement.problem:
         return Decision(Outcome.UNDECIDED, None, None, budget, math.nan, note=measurement.problem)
@@ -55,12 +60,12 @@ def decide(prediction: Prediction, measurement: Measurement) -> Decision:
     if isinstance(predicted, Fraction | int) and isinstance(measured, Fraction | int):
         return _decide_rational(Fraction(predicted), Fraction(measured), budget)
     if isinstance(predicted, Mapping) != isinstance(measured, Mapping):
-        raise ValueError(
+        raise IncomparableError(
             f"predicted {predicted!r} and measured {measured!r} are of different shapes: compare like with like"
         )
     if isinstance(predicted, Mapping) and isinstance(measured, Mapping):
         if predicted.keys() != measured.keys() or not predicted:
-            raise ValueError(
+            raise IncomparableError(
                 f"predicted names {sorted(predicted)}, measured names {sorted(measured)}: they must be the same"
             )
         decisions = [_decide_number(float(predicted[name]), float(measured[name]), budget, name) for name in predicted]
@@ -75,13 +80,20 @@ def _evaluated(prediction: Prediction, measurement: Measurement) -> Measured:
     """The predicted value, with every combination evaluated on the ingredients that the measurement brings."""
     value = prediction.value
     if isinstance(value, Combination):
-        return value.evaluate(measurement.ingredients)
+        return _combined(value, measurement)
     if isinstance(value, Mapping):
         return {
-            name: part.evaluate(measurement.ingredients) if isinstance(part, Combination) else part
+            name: _combined(part, measurement) if isinstance(part, Combination) else part
             for name, part in value.items()
         }
     return value
+
+
+def _combined(combination: Combination, measurement: Measurement) -> float:
+    try:
+        return combination.evaluate(measurement.ingredients)
+    except ValueError as error:
+        raise IncomparableError(str(error)) from error
 
 
 def _decide_number(predicted: float, measured: float, budget: Budget, component: str = "") -> Decision:
@@ -125,7 +137,7 @@ def _decide_exact(predicted: object, measured: object, budget: Budget) -> Decisi
         return Decision(
             Outcome.HOLDS if equal else Outcome.REFUTED, predicted, measured, budget, 0.0 if equal else math.inf
         )
-    raise ValueError(
+    raise IncomparableError(
         f"an exact value is compared with one of its own kind: predicted a {type(predicted).__name__}, "
         f"measured a {type(measured).__name__}"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from verify.claim import Case, Claim, Context, Counterfeit, Expect
-from verify.decision import Decision, Outcome, decide
+from verify.decision import Decision, IncomparableError, Outcome, decide
 from verify.results import (
     BudgetRecord,
     CounterfeitRecord,
@@ -22,6 +22,7 @@ from verify.results import (
     Verdict,
     number,
 )
+from verify.transplant import transplants
 from verify.values import Budget, Measurement, Prediction
 
 
@@ -95,7 +96,7 @@ def _hear(claim: Claim, case: Case, context: Context) -> Result:
         hypotheses=hypotheses,
         counterfeits=tuple(
             record
-            for counterfeit in claim.counterfeits
+            for counterfeit in (*claim.counterfeits, *transplants(claim, case))
             if (record := try_counterfeit(counterfeit, case, prediction, measurement)) is not None
         ),
     )
@@ -104,19 +105,26 @@ def _hear(claim: Claim, case: Case, context: Context) -> Result:
 def try_counterfeit(
     counterfeit: Counterfeit, case: Case, prediction: Prediction, measurement: Measurement
 ) -> CounterfeitRecord | None:
-    """Judge an altered prediction on the same measurement; None where the counterfeit says the truth in this case."""
+    """Judge an altered prediction on the same measurement; None where the counterfeit says the truth in this case.
+
+    A transplant that speaks of something else than what was measured says nothing of this case, either.
+    """
     try:
         altered = counterfeit.alter(case, prediction)
         if altered is None:
             return None
         decision = decide(altered, measurement)
-    except Exception as error:  # counted as not refuted, and said aloud
+    except Exception as error:
+        if counterfeit.transplant and isinstance(error, IncomparableError):
+            return None
+        # Counted as not refuted, and said aloud.
         return CounterfeitRecord(name=counterfeit.name, verdict=f"error: {_describe(error)}", refuted=False)
     return CounterfeitRecord(
         name=counterfeit.name,
         verdict=decision.outcome.value,
         refuted=decision.outcome is Outcome.REFUTED,
         margin=number(decision.ratio),
+        transplant=counterfeit.transplant,
     )
 
 

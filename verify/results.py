@@ -62,12 +62,13 @@ class HypothesisRecord(msgspec.Struct, frozen=True):
 
 
 class CounterfeitRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How a counterfeit fared: ``margin`` = |counterfeit - measured| / budget."""
+    """How a counterfeit fared: ``margin`` = |counterfeit - measured| / budget; ``transplant``: its kind, if any."""
 
     name: str
     verdict: str
     refuted: bool
     margin: Number = None
+    transplant: str = ""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +96,32 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.claim}[{self.case}]"
 
 
+class ErratumRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong in a printed statement, and the claim that verifies what holds instead."""
+
+    printed: str
+    fails: str
+    true: str
+    corrected: str
+
+
+class ClaimRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report says of a claim besides its verdicts."""
+
+    title: str
+    plain: str
+    latex: str
+    source: str
+    theorem: str
+    reading: str
+    depends: tuple[str, ...] = ()
+    witnesses: tuple[str, ...] = ()
+    counterfeits: tuple[str, ...] = ()
+    nearest: str = ""
+    indifferent: dict[str, str] = {}
+    erratum: ErratumRecord | None = None
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The circumstances of a run. ``exit_code`` is null and ``complete`` false while it goes on."""
 
@@ -113,7 +140,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     workers: int = 1
     budget: float | None = None
-    statements: dict[str, str] = {}
+    claims: dict[str, ClaimRecord] = {}
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):

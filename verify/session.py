@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -13,9 +14,9 @@ import msgspec
 
 from verify import environment, folder
 from verify.catalogue import catalogue
-from verify.claim import Context, Tier
+from verify.claim import Claim, Context, Tier
 from verify.engine import Task, hear
-from verify.results import SCHEMA, Result, Results, RunRecord, Verdict
+from verify.results import SCHEMA, ClaimRecord, ErratumRecord, Result, Results, RunRecord, Verdict
 from verify.selection import nearest, parse_filter, parse_selector
 
 
@@ -115,7 +116,7 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
         exit_code=None,
         workers=workers,
         budget=options.budget,
-        statements={task.claim.id: task.claim.plain for task in tasks},
+        claims={task.claim.id: _recorded(task.claim) for task in tasks},
     )
     heard: dict[tuple[str, str], Result] = {}
     start = time.monotonic()
@@ -142,6 +143,24 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
         final = results(complete=True, exit_code=code)
     folder.write(out, final)
     return Session(out, final)
+
+
+def _recorded(claim: Claim) -> ClaimRecord:
+    erratum = ErratumRecord(**dataclasses.asdict(claim.erratum)) if claim.erratum else None
+    return ClaimRecord(
+        title=claim.title,
+        plain=claim.plain,
+        latex=claim.latex,
+        source=claim.source,
+        theorem=claim.theorem,
+        reading=claim.reading.value,
+        depends=claim.depends,
+        witnesses=tuple(witness.value for witness in claim.witnesses),
+        counterfeits=tuple(counterfeit.name for counterfeit in claim.counterfeits),
+        nearest=next(counterfeit.name for counterfeit in claim.counterfeits if counterfeit.nearest),
+        indifferent=dict(claim.indifferent),
+        erratum=erratum,
+    )
 
 
 def exit_code(results: Sequence[Result], *, strict: bool = False) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from verify.claim import Claim, Counterfeit, Expect, Reading, Tier, case
+from verify.claim import Claim, Counterfeit, Erratum, Expect, Reading, Tier, case
 from verify.values import Prediction
 
 two = Counterfeit("two", lambda *_: Prediction(2.0), nearest=True)
@@ -25,6 +25,11 @@ two = Counterfeit("two", lambda *_: Prediction(2.0), nearest=True)
         ({"witnesses": ()}, "witnesses"),
         ({"expect": Expect.REFUTED}, "as printed"),
         ({"expect": Expect.REFUTED, "reading": Reading.AS_PRINTED}, "corrected prediction"),
+        (
+            {"expect": Expect.REFUTED, "reading": Reading.AS_PRINTED, "corrected": lambda _: Prediction(1.0)},
+            "its erratum",
+        ),
+        ({"erratum": Erratum("printed", "why", "true", "sample.claim")}, "its erratum"),
         ({"cases": (case(Tier.SMOKE, 1, expect=Expect.REFUTED, n=1),)}, "as printed"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from verify.claim import Case, Claim, Context, Counterfeit, Expect, Hypothesis, Reading, Tier, case
+from verify.claim import Case, Claim, Context, Counterfeit, Erratum, Expect, Hypothesis, Reading, Tier, case
 from verify.decision import Outcome
 from verify.judge import VERDICTS, OptionalDataAbsent, case_seed, judge
 from verify.results import REASONS, Verdict
@@ -40,6 +40,7 @@ def test_a_printed_error_is_refuted_as_expected_and_turns_around_when_corrected(
         "reading": Reading.AS_PRINTED,
         "expect": Expect.REFUTED,
         "corrected": lambda _: Prediction(1.0),
+        "erratum": Erratum("two", "one and one", "one", "sample.claim"),
     }
     assert hear(sample(predict=lambda _: Prediction(2.0), **printed)).verdict is Verdict.REFUTED_AS_EXPECTED
     turned = hear(sample(predict=lambda _: Prediction(1.0), **printed))

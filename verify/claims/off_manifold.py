@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from verify.claim import Case, Claim, Context, Counterfeit, Expect, Hypothesis, Reading, Tier, Witness, case
+from verify.claim import Case, Claim, Context, Counterfeit, Erratum, Expect, Hypothesis, Reading, Tier, Witness, case
 from verify.values import Budget, Evidence, Measurement, Prediction
 
 # Far below any float once raised to the power r: the flow is run in the logarithm of gamma. Both ends of every slope
@@ -94,6 +94,13 @@ CLAIMS = (
         predict=_printed_exponent,
         measure=_measure_printed,
         corrected=_printed_integrated,
+        erratum=Erratum(
+            printed="d gamma/dt >~ gamma^(1-1/r) with gamma(0) ~ eps^(2r) gives the escape time eps^-(r-2).",
+            fails="It integrates to t = (r/c) (theta^(1/r) - eps^2) = Theta(1) for every r: the power is below one.",
+            true="With the overlap f, f(0) ~ eps^r, the power is 2-2/r; with the energy f^2 it is 3/2-1/r. Both give "
+            "eps^-(r-2).",
+            corrected="off-manifold.inequality.overlap",
+        ),
         counterfeits=(
             Counterfeit(
                 "half the exponent (an amplitude in place of an energy)",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from verify.claim import Case, Claim, Context, Counterfeit, Expect, Hypothesis, Reading, Tier, Witness, case
+from verify.claim import Case, Claim, Context, Counterfeit, Erratum, Expect, Hypothesis, Reading, Tier, Witness, case
 from verify.hypotheses import leaves_the_origin_at_first_order, smooth_at_the_origin
 from verify.values import Budget, Evidence, Measurement, Prediction
 
@@ -130,6 +130,14 @@ CLAIMS = (
         predict=_printed,
         measure=_measure,
         corrected=_hermite,
+        erratum=Erratum(
+            printed="K = beta_1 h alpha^(L-1)/sqrt(N), beta_1 the leading Taylor coefficient of s and h the leading "
+            "coefficient of phi.",
+            fails="Read so, K is negative for tanh and sin, and the two differ by a factor 2; both escape, and their "
+            "clocks agree within one per cent.",
+            true="h = E[s'(g)], the first Hermite coefficient, and beta_1 is the amplitude of the teacher.",
+            corrected="prefactor.hermite",
+        ),
         counterfeits=(
             Counterfeit("the printed value without its sign", _times(lambda _: -1.0), nearest=True),
             Counterfeit("the printed value without sqrt(N)", _times(lambda _: math.sqrt(WIDTH))),

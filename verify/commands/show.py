@@ -41,7 +41,7 @@ def describe(result: Result, results: Results) -> str:
     )
     lines = [
         result.key,
-        f"  statement   {results.run.statements.get(result.claim, '')}",
+        f"  statement   {results.run.claims[result.claim].plain if result.claim in results.run.claims else ''}",
         f"  reading     {result.reading}, expected: {result.expect}",
         f"  verdict     {result.verdict.value}{': ' + result.reason if result.reason else ''}",
         f"  evidence    {result.evidence or 'none'}",

@@ -46,7 +46,7 @@ def _claim(summary: ClaimSummary, results: Results) -> list[str]:
     lines = [
         f"### {code(summary.claim)} ({summary.reading}): {summary.verdict_text}",
         "",
-        escape(results.run.statements.get(summary.claim, "")),
+        escape(results.run.claims[summary.claim].plain if summary.claim in results.run.claims else ""),
         "",
         f"Hypotheses: {escape('; '.join(hypotheses)) or 'none recorded'}.",
         "",

@@ -6,6 +6,7 @@ from tests.verify.test_results import record
 from verify.results import (
     SCHEMA,
     BudgetRecord,
+    ClaimRecord,
     CounterfeitRecord,
     HypothesisRecord,
     Quantity,
@@ -37,11 +38,17 @@ def result(claim: str, case: str, verdict: Verdict, **changes: object) -> Result
     return Result(**(fields | changes))  # type: ignore[arg-type]
 
 
+def described(words: str) -> ClaimRecord:
+    return ClaimRecord(title=words, plain=words, latex="x", source=words, theorem="T1", reading="corrected")
+
+
 @pytest.fixture
 def results() -> Results:
     return Results(
         schema=SCHEMA,
-        run=record(seconds=3.0, workers=2, statements={"a.pass": "Plain words.", "b.hostile": HOSTILE}),
+        run=record(
+            seconds=3.0, workers=2, claims={"a.pass": described("Plain words."), "b.hostile": described(HOSTILE)}
+        ),
         results=(
             result("a.pass", "r=5,L=7,activation=tanh", Verdict.PASS),
             result("a.pass", "r=5,L=9,activation=tanh", Verdict.FAIL, as_expected=False),
