@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from verify.render.numbers import at_precision, short, with_uncertainty
-from verify.render.summary import by_claim, power_line, verdict_line
+from verify.render.power import power_line
+from verify.render.summary import by_claim, verdict_line
 from verify.results import Number, Result, Results, as_float
 
 if TYPE_CHECKING:

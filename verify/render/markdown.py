@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from verify.render.errata import errata
 from verify.render.numbers import seconds, short
-from verify.render.summary import ClaimSummary, by_claim, needing_attention, notes, power_line, verdict_line
+from verify.render.power import COLUMNS, power_line, power_matrix
+from verify.render.summary import ClaimSummary, by_claim, needing_attention, notes, verdict_line
 from verify.render.terminal import compared
 from verify.results import Result, Results
 
@@ -35,6 +37,7 @@ def render(results: Results) -> str:
         for summary in summaries:
             if summary.theorem == theorem:
                 lines += _claim(summary, results)
+    lines += _errata(results) + _power(results)
     lines += ["## Conventions", ""]
     lines += [f"- **{name}**: {escape(text)}" for name, text in run.conventions.items()]
     lines += ["", "## Versions", "", ", ".join(f"{name} {version}" for name, version in run.versions.items()), ""]
@@ -55,6 +58,42 @@ def _claim(summary: ClaimSummary, results: Results) -> list[str]:
     ]
     lines += [_row(result) for result in summary.results]
     return [*lines, ""]
+
+
+def _errata(results: Results) -> list[str]:
+    found = errata(results)
+    lines = ["## Errata", ""] if found else []
+    for erratum in found:
+        record = erratum.record
+        lines += [
+            f"### {code(erratum.claim.claim)}",
+            "",
+            f"- **Printed** ({escape(erratum.source)}): {escape(record.printed)}",
+            f"- **Why it fails**: {escape(record.fails)}",
+            f"- **What is true** ({code(record.corrected)}): {escape(record.true)}",
+            f"- **Verdicts**: {escape(erratum.shown)}",
+            "",
+        ]
+    return lines
+
+
+def _power(results: Results) -> list[str]:
+    """The power matrix: wrong predictions refuted of those tried."""
+    rows = [
+        f"| {theorem} | {' | '.join(cell.text for cell in row)} |" for theorem, row in power_matrix(results).items()
+    ]
+    return [
+        "## Power",
+        "",
+        "Wrong predictions that the checks refuted, of those tried. A transplant is the theory's own prediction for "
+        "another case: an activation of another class, one bottleneck layer more or fewer, depth in place of r, the "
+        "other parameterisation.",
+        "",
+        f"| theorem | {' | '.join(COLUMNS)} |",
+        "|---|" + "---:|" * len(COLUMNS),
+        *rows,
+        "",
+    ]
 
 
 def _row(result: Result) -> str:

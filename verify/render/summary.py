@@ -87,12 +87,6 @@ def by_claim(results: Iterable[Result]) -> list[ClaimSummary]:
     return [ClaimSummary(c, rs[0].theorem, rs[0].reading, tuple(rs)) for c, rs in grouped.items()]
 
 
-def power_line(results: Results) -> str:
-    """``93 of 93 counterfeits refuted``."""
-    tried = [counterfeit for result in results.results for counterfeit in result.counterfeits]
-    return f"{sum(c.refuted for c in tried)} of {len(tried)} counterfeits refuted"
-
-
 def verdict_line(results: Results) -> str:
     """Counts of claims and cases by verdict, and of claims by their strongest grade of evidence."""
     counts = Counter(result.verdict for result in results.results)

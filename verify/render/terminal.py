@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from verify.render.numbers import at_precision, seconds, short, with_uncertainty
-from verify.render.summary import by_claim, needing_attention, notes, power_line, verdict_line
+from verify.render.power import power_line
+from verify.render.summary import by_claim, needing_attention, notes, verdict_line
 from verify.results import Result, Results, Verdict
 
 STYLES = {

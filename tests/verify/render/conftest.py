@@ -8,6 +8,7 @@ from verify.results import (
     BudgetRecord,
     ClaimRecord,
     CounterfeitRecord,
+    ErratumRecord,
     HypothesisRecord,
     Quantity,
     Result,
@@ -42,12 +43,25 @@ def described(words: str) -> ClaimRecord:
     return ClaimRecord(title=words, plain=words, latex="x", source=words, theorem="T1", reading="corrected")
 
 
+PRINTED = ClaimRecord(
+    title="printed",
+    plain="It was printed.",
+    latex="x",
+    source="page 3",
+    theorem="T2",
+    reading="as-printed",
+    erratum=ErratumRecord(printed="one is two", fails="one is one", true="one is one, indeed", corrected="e.exact"),
+)
+
+
 @pytest.fixture
 def results() -> Results:
     return Results(
         schema=SCHEMA,
         run=record(
-            seconds=3.0, workers=2, claims={"a.pass": described("Plain words."), "b.hostile": described(HOSTILE)}
+            seconds=3.0,
+            workers=2,
+            claims={"a.pass": described("Plain words."), "b.hostile": described(HOSTILE), "c.printed": PRINTED},
         ),
         results=(
             result("a.pass", "r=5,L=7,activation=tanh", Verdict.PASS),

@@ -2,12 +2,15 @@
 
 import re
 
+import msgspec
 import pytest
 
 from tests.verify.render.conftest import HOSTILE
 from verify.render import latex, markdown, terminal
-from verify.render.summary import by_claim, needing_attention, power_line, verdict_line
-from verify.results import Results, Verdict
+from verify.render.errata import errata
+from verify.render.power import COLUMNS, power_line, power_matrix
+from verify.render.summary import by_claim, needing_attention, verdict_line
+from verify.results import CounterfeitRecord, Results, Verdict
 
 
 def test_the_same_record_gives_the_same_reports(results: Results) -> None:
@@ -52,6 +55,42 @@ def test_everything_that_went_wrong_says_how_to_replay_it(results: Results) -> N
     assert found[-1].heading.startswith("inconclusive")
 
 
+def test_the_power_matrix_counts_by_theorem_and_kind(results: Results) -> None:
+    survivor = CounterfeitRecord(name="transplant", verdict="holds", refuted=False, transplant="r+1")
+    first = msgspec.structs.replace(results.results[0], counterfeits=(*results.results[0].counterfeits, survivor))
+    matrix = power_matrix(msgspec.structs.replace(results, results=(first, *results.results[1:])))
+    assert {
+        theorem: dict(zip(COLUMNS, (cell.text for cell in row), strict=True)) for theorem, row in matrix.items()
+    } == {
+        "T1": {
+            "own counterfeits": "3/3",
+            "activation": "-",
+            "r+1": "0/1",
+            "r-1": "-",
+            "L for r": "-",
+            "parameterisation": "-",
+        },
+        "T2": {
+            "own counterfeits": "4/5",
+            "activation": "-",
+            "r+1": "-",
+            "r-1": "-",
+            "L for r": "-",
+            "parameterisation": "-",
+        },
+    }
+    assert not matrix["T1"][COLUMNS.index("r+1")].sound
+
+
+def test_an_erratum_names_both_readings_and_their_verdicts(results: Results) -> None:
+    (erratum,) = errata(results)
+    assert (erratum.claim.claim, erratum.source) == ("c.printed", "page 3")
+    assert erratum.shown == "printed: pass (not expected); corrected: e.exact: pass"
+    text = markdown.render(results)
+    for words in ("one is two", "one is one", "one is one, indeed", "page 3"):
+        assert words in text[text.index("## Errata") :]
+
+
 @pytest.mark.parametrize("width", [80, 126])
 @pytest.mark.parametrize("every_case", [False, True])
 def test_the_table_keeps_within_its_width_and_names_every_claim(results: Results, width: int, every_case: bool) -> None:
@@ -70,7 +109,15 @@ def test_colour_is_only_there_when_asked_for(results: Results) -> None:
 
 def test_markdown_has_one_section_a_theorem_and_one_row_a_case(results: Results) -> None:
     text = markdown.render(results)
-    assert re.findall(r"^## (.*)$", text, re.M) == ["Needs attention", "T1", "T2", "Conventions", "Versions"]
+    assert re.findall(r"^## (.*)$", text, re.M) == [
+        "Needs attention",
+        "T1",
+        "T2",
+        "Errata",
+        "Power",
+        "Conventions",
+        "Versions",
+    ]
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert len(rows) == len(results.results)
     # An escaped bar is text; every row has the header's eight bars.
