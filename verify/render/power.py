@@ -1,4 +1,4 @@
-"""Power: which wrong predictions the checks refuted, by theorem and by kind. A check that refutes nothing shows nothing."""
+"""Power: which wrong predictions the checks refuted, by theorem and by kind."""
 
 from __future__ import annotations
 
