@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from verify import folder
-from verify.render import markdown
+from verify.render import markdown, page
 from verify.results import Results, encode
 
 FORMATS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "json": ("report.json", lambda results: encode(results).decode()),
     "md": ("report.md", markdown.render),
+    "html": ("report.html", page.render),
 }
 
 

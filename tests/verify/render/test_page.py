@@ -1,0 +1,130 @@
+"""The page as text: whole, self-contained, and safe whatever the record contains. The browser's view: end_to_end."""
+
+import re
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+
+from tests.verify.render.conftest import HOSTILE
+from verify.render import page
+from verify.render.formula import mathml
+from verify.render.graph import anchor, dot, graph, standalone_svg
+from verify.results import Results
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, and whether tags balance."""
+
+    VOID = frozenset({"meta", "br", "img", "link", "input"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, tag
+        assert self.open.pop() == tag
+
+    def attributes(self, name: str) -> list[str]:
+        return [value for _, attributes in self.found if (value := attributes.get(name)) is not None]
+
+
+def test_the_page_is_whole_and_every_link_leads_somewhere(results: Results) -> None:
+    elements = Elements(page.render(results))
+    assert not elements.open
+    ids = elements.attributes("id")
+    assert len(ids) == len(set(ids))
+    links = elements.attributes("href")
+    assert links
+    assert all(link.startswith("#") for link in links)
+    assert {link[1:] for link in links} <= set(ids)
+
+
+def test_nothing_is_loaded_from_anywhere(results: Results) -> None:
+    text = page.render(results)
+    for tag, attributes in Elements(text).found:
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        assert not attributes.get("src", "").startswith(("http", "//"))  # type: ignore[union-attr]
+    assert "url(http" not in text
+    assert "@import" not in text
+
+
+def test_names_bring_no_markup(results: Results) -> None:
+    elements = Elements(page.render(results))
+    assert [tag for tag, _ in elements.found].count("script") == 1  # ours
+    assert HOSTILE.split("<")[0] in page.render(results)
+
+
+def test_every_claim_case_and_counterfeit_is_there(results: Results) -> None:
+    text = page.render(results)
+    for result in results.results:
+        assert f'id="{anchor(result.claim)}"' in text
+    assert text.count("<tr data-verdict=") == len(results.results)
+    assert "weak: holds" in text
+    assert "one is one, indeed" in text
+    assert "Needs attention" in text
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [r"\href{javascript:alert(1)}{x}", r"\text{<script>alert(1)</script>}", r"\unknown{", "x" * 5000, r"\frac{", "<b>"],
+)
+def test_a_hostile_formula_is_shown_as_text_or_as_harmless_mathml(latex: str) -> None:
+    elements = Elements(mathml(latex))
+    assert not elements.open
+    assert "script" not in {tag for tag, _ in elements.found}
+    assert "href" not in {name for _, attributes in elements.found for name in attributes}
+
+
+def test_a_formula_is_typeset() -> None:
+    text = mathml(r"\dot X_l = -\tfrac{1}{N}\,\partial_{X_l}\mathcal{L}")
+    assert {"math", "mover", "msub", "mfrac"} <= {tag for tag, _ in Elements(text).found}
+
+
+def depending(results: Results) -> Results:
+    """a.pass (fail) <- c.printed <- e.exact."""
+    record = results.run.claims["c.printed"]
+    claims = {
+        **results.run.claims,
+        "c.printed": msgspec.structs.replace(record, depends=("a.pass", "not.in-this-run")),
+        "e.exact": msgspec.structs.replace(record, depends=("c.printed",), erratum=None),
+    }
+    return msgspec.structs.replace(results, run=msgspec.structs.replace(results.run, claims=claims))
+
+
+def test_a_fallen_parent_marks_its_descendants(results: Results) -> None:
+    drawing = graph(depending(results))
+    assert drawing.arrows == (("a.pass", "c.printed"), ("c.printed", "e.exact"))
+    assert {name for name, node in drawing.nodes.items() if node.parent_fallen} == {"c.printed", "e.exact"}
+    assert "pass, a parent has fallen" in standalone_svg(drawing)
+
+
+def test_a_circle_in_a_record_does_not_hang_the_graph(results: Results) -> None:
+    turned = depending(results)
+    record = turned.run.claims["a.pass"]
+    claims = {**turned.run.claims, "a.pass": msgspec.structs.replace(record, depends=("e.exact",))}
+    drawing = graph(msgspec.structs.replace(turned, run=msgspec.structs.replace(turned.run, claims=claims)))
+    assert len(drawing.arrows) == 3
+
+
+def test_nodes_do_not_overlap(results: Results) -> None:
+    places = [(node.x, node.y) for node in graph(results).nodes.values()]
+    assert len(set(places)) == len(places)
+
+
+def test_dot_quotes_what_names_contain(results: Results) -> None:
+    text = dot(graph(depending(results)))
+    assert '"a.pass" -> "c.printed";' in text
+    # Every line's strings are closed, whatever is in them.
+    assert all(len(re.findall(r'(?<!\\)"', line)) % 2 == 0 for line in text.splitlines())

@@ -1,0 +1,93 @@
+"""Formulas on the page: LaTeX to MathML, which browsers typeset without a script.
+
+The formula is data from a stored run, so the converter's output is not trusted: it is parsed, and only presentation
+elements of MathML and harmless attributes pass. Whatever does not parse is shown as its source text.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from html import escape
+
+_NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+_ELEMENTS = frozenset(
+    [
+        "math",
+        "mrow",
+        "mi",
+        "mn",
+        "mo",
+        "ms",
+        "mtext",
+        "mspace",
+        "mfrac",
+        "msqrt",
+        "mroot",
+        "mstyle",
+        "msub",
+        "msup",
+        "msubsup",
+        "munder",
+        "mover",
+        "munderover",
+        "mtable",
+        "mtr",
+        "mtd",
+        "mpadded",
+        "mphantom",
+        "menclose",
+    ]
+)
+_ATTRIBUTES = frozenset(
+    [
+        "display",
+        "displaystyle",
+        "scriptlevel",
+        "stretchy",
+        "fence",
+        "form",
+        "separator",
+        "minsize",
+        "maxsize",
+        "movablelimits",
+        "accent",
+        "accentunder",
+        "linethickness",
+        "columnalign",
+        "rowspacing",
+        "columnspacing",
+        "width",
+        "height",
+        "depth",
+        "lspace",
+        "rspace",
+        "mathvariant",
+        "notation",
+    ]
+)
+LONGEST = 4000  # characters of a formula that are converted; more is no formula
+
+
+def mathml(latex: str) -> str:
+    """``latex`` as a MathML element, or as escaped source text where it cannot be converted safely."""
+    from latex2mathml.converter import convert
+
+    source = f'<code class="formula">{escape(latex)}</code>'
+    if len(latex) > LONGEST:
+        return source
+    try:
+        tree = ET.fromstring(convert(latex, display="block"))
+    except Exception:  # the converter's own errors are many, and none of them may cost the page
+        return source
+    if not all(_admitted(element) for element in tree.iter()):
+        return source
+    for element in tree.iter():
+        element.tag = element.tag.removeprefix(f"{{{_NAMESPACE}}}")
+    tree.set("xmlns", _NAMESPACE)
+    tree.set("alttext", latex)
+    return ET.tostring(tree, encoding="unicode")
+
+
+def _admitted(element: ET.Element) -> bool:
+    name = str(element.tag).removeprefix(f"{{{_NAMESPACE}}}")
+    return name in _ELEMENTS and element.attrib.keys() <= _ATTRIBUTES
