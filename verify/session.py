@@ -116,7 +116,7 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
         exit_code=None,
         workers=workers,
         budget=options.budget,
-        claims={task.claim.id: _recorded(task.claim) for task in tasks},
+        claims={task.claim.id: recorded(task.claim) for task in tasks},
     )
     heard: dict[tuple[str, str], Result] = {}
     start = time.monotonic()
@@ -145,7 +145,8 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
     return Session(out, final)
 
 
-def _recorded(claim: Claim) -> ClaimRecord:
+def recorded(claim: Claim) -> ClaimRecord:
+    """What the record of a run says of ``claim``."""
     erratum = ErratumRecord(**dataclasses.asdict(claim.erratum)) if claim.erratum else None
     return ClaimRecord(
         title=claim.title,

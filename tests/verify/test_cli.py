@@ -98,7 +98,7 @@ def test_list_and_help_load_neither_torch_nor_sympy(tmp_path: Path) -> None:
         (("run", QUICK, "--device", "abacus"), "available: cpu"),
         (("runn",), "did you mean 'run'"),
         (("report",), "no complete run"),
-        (("report", "--format", "docx"), "json, md"),
+        (("report", "--format", "docx"), "html, md"),
         (("report", "--run", "nowhere"), "nowhere"),
         (("tables", "--run", "nowhere"), "nowhere"),
         (("show", "T1"), "no complete run"),
@@ -192,3 +192,25 @@ def test_the_same_seed_gives_the_same_bits_for_any_number_of_workers(tmp_path: P
 def test_python_m_verify_is_the_same_command(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "verify", "--version"], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.startswith("saddle-escape ")
+
+
+def test_graph_diff_and_replay_of_a_stored_run(tmp_path: Path) -> None:
+    assert saddle_escape("run", QUICK, "--out", "a", cwd=tmp_path).returncode == 0
+    same = saddle_escape("diff", "a", "a", cwd=tmp_path)
+    assert (same.returncode, same.stdout.strip()) == (0, "the runs say the same")
+    again = saddle_escape("replay", QUICK, "--run", "a", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "the same, bit for bit" in again.stdout
+    written = saddle_escape("graph", "--run", "a", "--out", "g/graph.svg", cwd=tmp_path)
+    assert written.returncode == 0, written.stderr
+    assert (tmp_path / "g" / "graph.svg").read_text().startswith("<?xml")
+    several = saddle_escape("report", "--format", "latex", "--run", "a", cwd=tmp_path)
+    assert several.returncode == 2
+    assert "name a folder" in several.stderr
+
+
+def test_replay_of_what_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
+    saddle_escape("run", QUICK, "--out", "a", cwd=tmp_path)
+    done = saddle_escape("replay", "not.there", "--run", "a", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "not.there" in done.stderr

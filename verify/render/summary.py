@@ -137,13 +137,22 @@ def likely_causes(result: Result) -> list[str]:
 
 @dataclass(frozen=True)
 class Attention:
-    """Something that a reader must act on: what it is, the causes and the way back to it."""
+    """Something that a reader must act on: what it is, the causes, the way back to it, and how bad it is.
+
+    severity: place in ``WORST_FIRST``.
+    """
 
     heading: str
     lines: tuple[str, ...]
-    grave: bool
+    severity: int
+
+    @property
+    def grave(self) -> bool:
+        """Whether it makes the run fail, strict or not."""
+        return self.severity <= _FAIL
 
 
+_FAIL = WORST_FIRST.index(Verdict.FAIL)
 MOST_CASES = 4  # cases of one claim that are shown in full; of the others, the number
 
 
@@ -153,15 +162,18 @@ def needing_attention(results: Results) -> list[Attention]:
     for summary in by_claim(results.results):
         bad = sorted((r for r in summary.results if likely_causes(r)), key=severity)
         found += [
-            Attention(f"{r.verdict.value}: {r.key}", tuple(likely_causes(r)), r.verdict is not Verdict.INCONCLUSIVE)
-            for r in bad[:MOST_CASES]
+            Attention(f"{r.verdict.value}: {r.key}", tuple(likely_causes(r)), severity(r)) for r in bad[:MOST_CASES]
         ]
         if len(bad) > MOST_CASES:
-            found.append(Attention(f"{summary.claim}: {len(bad) - MOST_CASES} more cases like these", (), False))
+            found.append(
+                Attention(
+                    f"{summary.claim}: {len(bad) - MOST_CASES} more cases like these", (), severity(bad[MOST_CASES])
+                )
+            )
         for name in dict.fromkeys(c.name for r in summary.results for c in r.counterfeits if not c.refuted):
             where = [(r, c) for r in summary.results for c in r.counterfeits if c.name == name and not c.refuted]
             result, counterfeit = where[0]
             more = f", and in {len(where) - 1} more cases" * (len(where) > 1)
             lines = (f"{counterfeit.verdict} in {result.key}{more}", f"replay: saddle-escape run '{result.key}' -v")
-            found.append(Attention(f"counterfeit not refuted: {summary.claim}, {name!r}", lines, True))
-    return sorted(found, key=lambda attention: not attention.grave)
+            found.append(Attention(f"counterfeit not refuted: {summary.claim}, {name!r}", lines, _FAIL))
+    return sorted(found, key=lambda attention: attention.severity)
