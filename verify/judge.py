@@ -94,6 +94,10 @@ def _hear(claim: Claim, case: Case, context: Context) -> Result:
         measured=_quantity(decision.measured, measurement.text, measurement.unit),
         budget=_budget(decision.budget),
         hypotheses=hypotheses,
+        series={
+            name: tuple(number(float(x)) for x in curve)
+            for name, curve in (*prediction.series.items(), *measurement.series.items())
+        },
         counterfeits=tuple(
             record
             for counterfeit in (*claim.counterfeits, *transplants(claim, case))

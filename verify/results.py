@@ -72,7 +72,10 @@ class CounterfeitRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One case of one claim, judged. ``as_expected`` is null where nothing was decided."""
+    """One case of one claim, judged. ``as_expected`` is null where nothing was decided.
+
+    ``series``: named curves that the witnesses brought for the figures.
+    """
 
     claim: str
     theorem: str
@@ -88,6 +91,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     budget: BudgetRecord = BudgetRecord()
     hypotheses: tuple[HypothesisRecord, ...] = ()
     counterfeits: tuple[CounterfeitRecord, ...] = ()
+    series: dict[str, tuple[Number, ...]] = {}
     seconds: float = 0.0
 
     @property

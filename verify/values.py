@@ -110,13 +110,15 @@ class Prediction:
     """What the theory says must happen.
 
     ``text`` shows the formula behind the value; ``budget`` holds what the prediction itself leaves out (the next
-    omitted term of an expansion, the radius of an enclosure).
+    omitted term of an expansion, the radius of an enclosure). ``series``: named curves for the figures; nothing is
+    decided by them.
     """
 
     value: Predicted
     text: str = ""
     unit: str = ""
     budget: Budget = field(default_factory=Budget)
+    series: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ class Measurement:
     """What did happen.
 
     ``problem`` is empty, or one clause that says why the measurement decides nothing (no escape within the budget).
-    ``evidence`` overrides the claim's grade for this case; ``ingredients`` serve a ``Combination``.
+    ``evidence`` overrides the claim's grade for this case; ``ingredients`` serve a ``Combination``; ``series`` are named
+    curves for the figures, recorded with the result.
     """
 
     value: Measured
@@ -134,3 +137,4 @@ class Measurement:
     ingredients: Mapping[str, float] = field(default_factory=dict)
     evidence: Evidence | None = None
     problem: str = ""
+    series: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

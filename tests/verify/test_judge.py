@@ -123,3 +123,13 @@ def test_the_measurement_is_handed_the_derived_seed(sample: Sample) -> None:
 def test_seeds_do_not_change_between_versions() -> None:
     # Recorded once: a change would silently change every random case of every stored run.
     assert case_seed(0, "imbalance.autograd", "activation=tanh") == 8658172108748634765
+
+
+def test_the_witnesses_curves_are_recorded_and_decide_nothing(sample: Sample) -> None:
+    claim = sample(
+        predict=lambda _: Prediction(1.0, series={"line": (1.0, 2.0)}),
+        measure=lambda *_: Measurement(1.0, budget=Budget(rounding=0.1), series={"dots": (1.0, math.inf)}),
+    )
+    result = hear(claim)
+    assert result.verdict is Verdict.PASS
+    assert result.series == {"line": (1.0, 2.0), "dots": (1.0, "Infinity")}
