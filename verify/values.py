@@ -126,7 +126,7 @@ class Measurement:
     """What did happen.
 
     ``problem`` is empty, or one clause that says why the measurement decides nothing (no escape within the budget).
-    ``evidence`` overrides the claim's grade for this case; ``ingredients`` serve a ``Combination``; ``series`` are named
+    ``evidence`` overrides the claim's grade for this case; ``ingredients`` serve a ``Combination``; ``series``: named
     curves for the figures, recorded with the result.
     """
 
