@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numeric.data import single_mode_population as single_mode_population
     from numeric.data import teacher as teacher
     from numeric.data import trapezoid as trapezoid
+    from numeric.equivalence import EQUIVALENCE_BOUND as EQUIVALENCE_BOUND
     from numeric.equivalence import EquivalenceBound as EquivalenceBound
     from numeric.equivalence import PairedSlopes as PairedSlopes
     from numeric.equivalence import RatioInterval as RatioInterval
@@ -122,6 +123,7 @@ _PUBLIC: dict[str, str] = {
     "Activation": "activations",
     "CertifiedEscape": "balanced_integral",
     "Descent": "optimisers",
+    "EQUIVALENCE_BOUND": "equivalence",
     "EigenPairs": "lanczos",
     "EquivalenceBound": "equivalence",
     "EscapeRule": "escape_rule",

@@ -66,6 +66,11 @@ def _overlap(case: Case) -> Prediction:
     return _exponent(2 - Fraction(2, r), Fraction(r))
 
 
+def _energy(case: Case) -> Prediction:
+    r = case.integer("r")
+    return _exponent(Fraction(3, 2) - Fraction(1, r), Fraction(2 * r))
+
+
 def _measure_printed(case: Case, _: Context) -> Measurement:
     r = case.integer("r")
     return _measure(case, 1 - 1 / r, 2.0 * r)
@@ -74,6 +79,11 @@ def _measure_printed(case: Case, _: Context) -> Measurement:
 def _measure_overlap(case: Case, _: Context) -> Measurement:
     r = case.integer("r")
     return _measure(case, 2 - 2 / r, float(r))
+
+
+def _measure_energy(case: Case, _: Context) -> Measurement:
+    r = case.integer("r")
+    return _measure(case, 3 / 2 - 1 / r, 2.0 * r)
 
 
 CLAIMS = (
@@ -137,6 +147,37 @@ CLAIMS = (
             Counterfeit(
                 "overlap started at eps^(2r), the scale of the energy",
                 lambda case, _: _exponent(2 - Fraction(2, case.integer("r")), Fraction(2 * case.integer("r"))),
+            ),
+        ),
+    ),
+    Claim(
+        id="off-manifold.inequality.energy",
+        theorem="T6",
+        title="energy inequality",
+        latex=r"\dot\gamma \geq c \gamma^{3/2-1/r},\ \gamma = f^2,\ \gamma(0) \asymp \varepsilon^{2r}"
+        r" \implies \tau_\star \asymp \varepsilon^{-(r-2)}",
+        plain="With the energy gamma = f^2, of size eps^(2r), the power is 3/2-1/r, and it gives eps^-(r-2).",
+        source="THEORY section 4, corrected from the authors' write-up, section Off-Manifold",
+        reading=Reading.CORRECTED,
+        evidence=Evidence.NUMERICAL,
+        witnesses=(Witness.SYMBOLIC, Witness.NUMERIC),
+        assumes=ASSUMES,
+        cases=CASES,
+        predict=_energy,
+        measure=_measure_energy,
+        counterfeits=(
+            Counterfeit(
+                "the overlap's power 2-2/r, put on the energy",
+                lambda case, _: _exponent(2 - Fraction(2, case.integer("r")), Fraction(2 * case.integer("r"))),
+                nearest=True,
+            ),
+            Counterfeit(
+                "power 1-1/r, as printed",
+                lambda case, _: _exponent(1 - Fraction(1, case.integer("r")), Fraction(2 * case.integer("r"))),
+            ),
+            Counterfeit(
+                "energy started at eps^r, the scale of the overlap",
+                lambda case, _: _exponent(Fraction(3, 2) - Fraction(1, case.integer("r")), Fraction(case.integer("r"))),
             ),
         ),
     ),
