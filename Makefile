@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: verify test lint bench clean
+.PHONY: verify test lint bench demo clean
 
 verify: $(VENV)/.runtime  ## run the claims of tier standard
 	$(BIN)/saddle-escape run --tier standard
@@ -19,6 +19,10 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test  ## ratios against named peers; never part of make test
 	$(BIN)/python -m tests.benchmarks
+
+demo: $(VENV)/.runtime  ## a paper that takes its numbers from a run: reports/demo/paper.pdf (needs pdflatex)
+	cd reports/demo && ../../$(BIN)/saddle-escape run T3 T5 T6 --out run && ../../$(BIN)/saddle-escape tables --run run --out tables --paper paper.tex
+	cd reports/demo && for pass in 1 2 3; do pdflatex -interaction=batchmode -halt-on-error paper.tex > /dev/null || exit 1; done
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -19,17 +19,45 @@ KEYS: dict[str, tuple[type, ...]] = {
 }
 """Key -> accepted types; each is the long option of ``run`` with the same name."""
 
+LABELS = "labels"
+"""Sub-table: claim id -> the label that the paper gives the statement."""
+
 LIMIT = 1 << 20  # bytes; a configuration is small, and reading has a bound
 
 
+def read_labels(folder: Path) -> dict[str, str]:
+    """Claim id -> label of the paper, from ``[tool.saddle-escape.labels]``; ``ValueError`` as :func:`read_settings`."""
+    path, table = _table(folder)
+    labels = table.get(LABELS, {})
+    if not isinstance(labels, dict) or not all(isinstance(label, str) for label in labels.values()):
+        raise ValueError(f"tool.saddle-escape.{LABELS} in {path} must map claim ids to labels, both in quotes")
+    return labels
+
+
 def read_settings(folder: Path) -> dict[str, Any]:
-    """The table ``[tool.saddle-escape]`` of ``folder``/pyproject.toml, or {} without one.
+    """The options of ``run`` in the table ``[tool.saddle-escape]`` of ``folder``/pyproject.toml, or {} without one.
 
     Raises ``ValueError``: a file that cannot be read, an unknown key (with the nearest one), a value of the wrong type.
     """
+    path, table = _table(folder)
+    table = {key: value for key, value in table.items() if key != LABELS}
+    for key, value in table.items():
+        if key not in KEYS:
+            near = nearest(key, list(KEYS))
+            hint = f"did you mean {near!r}?" if near else f"known keys: {', '.join(KEYS)}"
+            raise ValueError(f"unknown key tool.saddle-escape.{key} in {path}: {hint}")
+        accepted = KEYS[key]
+        if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
+            kinds = " or ".join(kind.__name__ for kind in accepted)
+            raise ValueError(f"tool.saddle-escape.{key} in {path} is {value!r}, expected {kinds}")
+    return table
+
+
+def _table(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The configuration file of ``folder`` and the table in it."""
     path = folder / "pyproject.toml"
     if not path.exists():
-        return {}
+        return path, {}
     try:
         with path.open("rb") as file:
             text = file.read(LIMIT + 1)
@@ -44,13 +72,4 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise ValueError(f"in {path}, `tool` must be a table") from error
     if not isinstance(table, dict):
         raise ValueError(f"in {path}, tool.saddle-escape must be a table")
-    for key, value in table.items():
-        if key not in KEYS:
-            near = nearest(key, list(KEYS))
-            hint = f"did you mean {near!r}?" if near else f"known keys: {', '.join(KEYS)}"
-            raise ValueError(f"unknown key tool.saddle-escape.{key} in {path}: {hint}")
-        accepted = KEYS[key]
-        if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
-            kinds = " or ".join(kind.__name__ for kind in accepted)
-            raise ValueError(f"tool.saddle-escape.{key} in {path} is {value!r}, expected {kinds}")
-    return table
+    return path, table

@@ -1,4 +1,4 @@
-"""``saddle-escape tables``: LaTeX tables of a stored run, one a theorem."""
+"""``saddle-escape tables``: LaTeX of a stored run, for a paper."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from verify import folder
+from verify.labels import check
 from verify.render import latex
+from verify.settings import read_labels
 
 
 @click.command("tables")
@@ -17,11 +19,22 @@ from verify.render import latex
 @click.option(
     "--run", "run_folder", type=click.Path(path_type=Path), help="Folder of the run (default: the newest complete)."
 )
-def command(out: Path | None, run_folder: Path | None) -> None:
-    """Write one booktabs and siunitx table per theorem, and tables.tex, which shows them all in one document."""
+@click.option(
+    "--paper",
+    type=click.Path(path_type=Path),
+    help="The paper's .tex or .aux file: every label that [tool.saddle-escape.labels] maps to must be in it.",
+)
+def command(out: Path | None, run_folder: Path | None, paper: Path | None) -> None:
+    """Write LaTeX: macros by claim, one table a theorem, errata, power, every case, and tables.tex, which shows all.
+
+    [tool.saddle-escape.labels] in pyproject.toml maps claim ids to the labels of the paper, which the tables refer to.
+    """
     place, results = folder.load(run_folder)
+    labels = read_labels(Path.cwd())
+    if paper is not None:
+        check(labels, results.run.claims, paper)
     target = out or (place if place.is_dir() else place.parent) / "tables"
     folder.prepare(target)
-    for name, text in latex.render(results).items():
+    for name, text in latex.render(results, labels).items():
         folder.write_atomically(target / name, text.encode())
         click.echo(f"written: {target / name}")

@@ -1,13 +1,20 @@
-r"""LaTeX: one booktabs table a theorem, numbers through siunitx with digits that follow the uncertainty."""
+r"""LaTeX of a stored run, for a paper: macros by claim, one table a theorem, errata, and a long table of every case.
+
+Numbers go through siunitx with digits that follow the uncertainty. Names are data: whatever a claim, a case or an
+activation is called, the files compile (``escape``).
+"""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from verify.render.errata import errata
 from verify.render.numbers import at_precision, short, with_uncertainty
-from verify.render.power import power_line
-from verify.render.summary import by_claim, verdict_line
+from verify.render.power import COLUMNS, power_line, power_matrix
+from verify.render.summary import ClaimSummary, by_claim, verdict_line
 from verify.results import Number, Result, Results, as_float
 
 if TYPE_CHECKING:
@@ -21,8 +28,11 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",  # the straight one needs an encoding that a paper may not load
+    "'": r"\textquotesingle{}",
 }
+# What \csname takes as it stands, and a reader can type into \claimstatus{...}.
+_NAMEABLE = re.compile(r"[A-Za-z0-9 .,=+:/()\[\]*-]+")
 
 
 def escape(text: str) -> str:
@@ -32,26 +42,37 @@ def escape(text: str) -> str:
 
 def typeset_number(value: Number, uncertainty: Number) -> str:
     r"""``\num{-2.9998(3)}``, or escaped text where the value is no number."""
-    if as_float(value) is None:
-        return escape("" if value is None else str(value))
-    text = with_uncertainty(value, uncertainty)
-    if text.lstrip("-") in ("Infinity", "inf"):
-        return r"\(-\infty\)" if text.startswith("-") else r"\(\infty\)"
-    return rf"\num{{{text}}}"
+    cell = number_cell(value, uncertainty)
+    return cell[1:-1] if cell.startswith("{") else rf"\num{{{cell}}}"
+
+
+def number_cell(value: Number, uncertainty: Number) -> str:
+    r"""``-2.9998(3)`` for an S column; text, infinities and NaN in braces, which siunitx leaves alone."""
+    number = as_float(value)
+    if number is None:
+        return f"{{{escape('' if value is None else str(value))}}}"
+    if math.isnan(number):
+        return "{undefined}"
+    if math.isinf(number):
+        return rf"{{\({'-' if number < 0 else ''}\infty\)}}"
+    return with_uncertainty(value, uncertainty)
 
 
 def _predicted(result: Result) -> str:
     """The prediction with the digits that its measurement can be held against, and no uncertainty of its own."""
-    if as_float(result.predicted.value) is None:
-        return escape(str(result.predicted.value or ""))
-    return typeset_number(at_precision(result.predicted.value, result.budget.total), 0)
+    number = as_float(result.predicted.value)
+    if number is None or not math.isfinite(number):
+        return number_cell(result.predicted.value, 0)
+    return at_precision(result.predicted.value, result.budget.total)
+
+
+def _measured(result: Result) -> str:
+    return number_cell(result.measured.value, result.budget.total)
 
 
 def _tolerance(result: Result) -> str:
     total = as_float(result.budget.total)
-    if not total:
-        return "exact"
-    return typeset_number(short(total), 0)
+    return number_cell(short(total), 0) if total else "{exact}"
 
 
 def _case(text: str) -> str:
@@ -60,12 +81,17 @@ def _case(text: str) -> str:
 
 
 def _identifier(text: str) -> str:
-    return escape(text).replace(".", r".\allowbreak{}")
+    return escape(text).replace(".", r".\allowbreak{}").replace("-", r"-\allowbreak{}")
 
 
 def label(text: str) -> str:
     """``text`` as a part of a LaTeX label: letters, digits, dots and hyphens."""
     return re.sub(r"[^A-Za-z0-9.-]+", "-", text)
+
+
+def nameable(text: str) -> bool:
+    """Whether ``text`` can name a value in ``claims-status.tex``."""
+    return _NAMEABLE.fullmatch(text) is not None
 
 
 def _environment() -> jinja2.Environment:
@@ -87,21 +113,45 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"tex": escape, "case": _case, "identifier": _identifier, "label": label}
-    environment.globals |= {"num": typeset_number, "tolerance": _tolerance, "predicted": _predicted}
+    environment.globals |= {
+        "tolerance": _tolerance,
+        "predicted": _predicted,
+        "measured": _measured,
+        "num": typeset_number,
+        "nameable": nameable,
+    }
     return environment
 
 
-def render(results: Results) -> dict[str, str]:
-    """File name -> text: ``T1.tex`` ..., and ``tables.tex``, a document that shows them all."""
+def render(results: Results, labels: Mapping[str, str] | None = None) -> dict[str, str]:
+    r"""File name -> text: ``claims-status.tex``, a table for each theorem, errata, power, everything, and a document.
+
+    labels: claim id -> the ``\label`` of the statement in the paper, which the tables then refer to.
+    """
     environment = _environment()
     summaries = by_claim(results.results)
     theorems = list(dict.fromkeys(summary.theorem for summary in summaries))
-    common = {"run": results.run, "verdicts": verdict_line(results), "power": power_line(results)}
-    files = {
-        f"{theorem}.tex": environment.get_template("theorem.tex").render(
-            common, theorem=theorem, summaries=[s for s in summaries if s.theorem == theorem]
-        )
-        for theorem in theorems
+    common = {
+        "run": results.run,
+        "verdicts": verdict_line(results),
+        "power": power_line(results),
+        "labels": {claim: text for claim, text in (labels or {}).items() if nameable(text)},
+        "statement": lambda s: results.run.claims[s.claim].plain if s.claim in results.run.claims else "",
+        "summaries": summaries,
+        "theorems": theorems,
     }
-    files["tables.tex"] = environment.get_template("tables.tex").render(common, theorems=theorems)
+
+    def made(template: str, **more: object) -> str:
+        return environment.get_template(template).render(common, **more)
+
+    files = {"claims-status.tex": made("claims-status.tex")}
+    for theorem in theorems:
+        members: list[ClaimSummary] = [summary for summary in summaries if summary.theorem == theorem]
+        files[f"{theorem}.tex"] = made("theorem.tex", theorem=theorem, members=members)
+    found = errata(results)
+    if found:
+        files["errata.tex"] = made("errata.tex", errata=found)
+    files["power.tex"] = made("power.tex", columns=COLUMNS, matrix=power_matrix(results))
+    files["everything.tex"] = made("everything.tex")
+    files["tables.tex"] = made("tables.tex", parts=[name.removesuffix(".tex") for name in files][1:])
     return files

@@ -130,21 +130,30 @@ def test_markdown_takes_no_markup_from_names(results: Results) -> None:
         assert not re.search(r"(?<!\\)<script>", outside_code)
 
 
-def test_latex_has_one_table_a_theorem(results: Results) -> None:
-    files = latex.render(results)
-    assert set(files) == {"T1.tex", "T2.tex", "tables.tex"}
+def test_latex_has_macros_and_one_table_a_theorem(results: Results) -> None:
+    files = latex.render(results, {"a.pass": "thm:a"})
+    assert set(files) == {
+        *("claims-status.tex", "T1.tex", "T2.tex", "errata.tex", "power.tex", "everything.tex", "tables.tex"),
+    }
     assert r"\label{tab:saddle-escape-T1}" in files["T1.tex"]
-    assert r"\num{-2.99983(25)}" in files["T1.tex"]
-    assert r"\(\infty\)" in files["T2.tex"]
-    assert all(rf"\input{{{name}}}" in files["tables.tex"] for name in ("T1", "T2"))
+    assert "-2.99983(25)" in files["T1.tex"]
+    assert r"(\ref{thm:a})" in files["T1.tex"]
+    assert r"{\(\infty\)}" in files["T2.tex"]
+    for name in files.keys() - {"tables.tex"}:
+        assert rf"\input{{{name.removesuffix('.tex')}}}" in files["tables.tex"]
+    assert r"\saddle@set{e.exact}{pass}{\num{-3}}{\num{-3}}{proof}" in files["claims-status.tex"]
+    assert r"\saddle@set{a.pass[r=5,L=7,activation=tanh]}{pass}" in files["claims-status.tex"]
 
 
 def test_latex_takes_no_commands_from_names(results: Results) -> None:
-    body = latex.render(results)["T1.tex"]
-    assert body.count(r"\end{table}") == 1
-    assert r"\textbackslash{}end\{table\}" in body
-    for line in body.splitlines():
-        assert not re.search(r"(?<!\\)%", line.partition("% ")[0] if line.startswith("%") else line)
+    files = latex.render(results)
+    assert files["T1.tex"].count(r"\end{table}") == 1
+    assert r"\textbackslash{}end\{table\}" in files["T1.tex"]
+    assert HOSTILE not in files["claims-status.tex"]  # a name that \csname does not take has no macro
+    for text in files.values():
+        for line in text.splitlines():
+            assert not re.search(r"(?<!\\)%.*HOSTILE", line)
+            assert "<script>" not in line
 
 
 def test_escaping_leaves_plain_text_alone() -> None:
