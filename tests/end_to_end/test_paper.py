@@ -38,7 +38,11 @@ def compiled(folder: Path, name: str) -> str:
 
 
 def complaints(log: str) -> list[str]:
-    return [line for line in log.splitlines() if re.search(r"Overfull|Reference.*undefined|Citation.*undefined|multiply|(?<!Font )Warning: (?!.*rerun)", line)]
+    return [
+        line
+        for line in log.splitlines()
+        if re.search(r"Overfull|Reference.*undefined|Citation.*undefined|multiply|(?<!Font )Warning: (?!.*rerun)", line)
+    ]
 
 
 def saddle_escape(folder: Path, *arguments: str) -> None:
