@@ -73,6 +73,12 @@ if TYPE_CHECKING:
     from numeric.lanczos import count_eigenvalues as count_eigenvalues
     from numeric.lanczos import extreme_eigenvalues as extreme_eigenvalues
     from numeric.lanczos import power_iteration as power_iteration
+    from numeric.leading_order import LeadingOrder as LeadingOrder
+    from numeric.leading_order import LinearBottleneck as LinearBottleneck
+    from numeric.leading_order import Stage as Stage
+    from numeric.leading_order import bottleneck_net as bottleneck_net
+    from numeric.leading_order import leading_order_at as leading_order_at
+    from numeric.leading_order import stages_to_blow_up as stages_to_blow_up
     from numeric.losses import Loss as Loss
     from numeric.losses import loss as loss
     from numeric.losses import loss_names as loss_names
@@ -132,7 +138,9 @@ _PUBLIC: dict[str, str] = {
     "FlowTime": "inequality",
     "ImbalanceCase": "imbalance",
     "ImbalanceTerms": "imbalance",
+    "LeadingOrder": "leading_order",
     "Limit": "estimators",
+    "LinearBottleneck": "leading_order",
     "Loss": "losses",
     "ManifoldEscape": "manifold_sweep",
     "ManifoldGradient": "starts",
@@ -153,12 +161,14 @@ _PUBLIC: dict[str, str] = {
     "ScalarActivation": "scalar_activations",
     "Slopes": "estimators",
     "SpectrumCounts": "lanczos",
+    "Stage": "leading_order",
     "TaylorFit": "taylor_fit",
     "Teacher": "data",
     "UniversalityMeasurement": "universality",
     "activation": "activations",
     "activation_from_tree": "activations",
     "aligned_start": "starts",
+    "bottleneck_net": "leading_order",
     "bottleneck_starts": "manifold_sweep",
     "calibrated_ratios": "equivalence",
     "catalogue": "activations",
@@ -185,6 +195,7 @@ _PUBLIC: dict[str, str] = {
     "input_alignment": "alignment",
     "layer_norms": "network",
     "layer_scales": "network",
+    "leading_order_at": "leading_order",
     "linear_population": "data",
     "local_slopes": "estimators",
     "loss": "losses",
@@ -221,6 +232,7 @@ _PUBLIC: dict[str, str] = {
     "sgd": "optimisers",
     "single_mode_batches": "off_manifold",
     "single_mode_population": "data",
+    "stages_to_blow_up": "leading_order",
     "student_half_width": "equivalence",
     "symmetric_projection": "alignment",
     "teacher": "data",
