@@ -75,6 +75,8 @@ if TYPE_CHECKING:
     from symbolic.inequality import inequality_escape as inequality_escape
     from symbolic.inequality import overlap_inequality as overlap_inequality
     from symbolic.inequality import printed_inequality as printed_inequality
+    from symbolic.linear_escape import logarithm_constant as logarithm_constant
+    from symbolic.linear_escape import logistic_residual as logistic_residual
     from symbolic.manifold import ReducedSystem as ReducedSystem
     from symbolic.manifold import RowGradient as RowGradient
     from symbolic.manifold import identical_rows_gradient as identical_rows_gradient
@@ -201,6 +203,8 @@ _PUBLIC = {
     "inequality_escape": "inequality",
     "overlap_inequality": "inequality",
     "printed_inequality": "inequality",
+    "logarithm_constant": "linear_escape",
+    "logistic_residual": "linear_escape",
     "ReducedSystem": "manifold",
     "RowGradient": "manifold",
     "identical_rows_gradient": "manifold",

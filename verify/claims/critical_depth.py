@@ -1,99 +1,234 @@
-"""T5: the critical-depth law, measured on the symmetric manifold (THEORY T5, section 3)."""
+"""T5: the exponent of the critical-depth law, measured on the symmetric manifold (THEORY T5, section 3).
+
+Slopes are differences between neighbours on a ladder of eps, and the next orders that the symbolic witness predicts
+are part of the prediction: what is left for the budget is the next omitted term.
+"""
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 from verify.claim import Case, Claim, Context, Counterfeit, Hypothesis, Reading, Tier, Witness, case
-from verify.hypotheses import leaves_the_origin_at_first_order, smooth_at_the_origin
-from verify.values import Budget, Combination, Evidence, Measurement, Prediction
-
-# Every scale at or below 1e-4, each half of the one before.
-LADDER = tuple(1e-4 * 2.0**-k for k in range(4))
-RULE = "loss:0.5"
-
-ASSUMES = (
-    smooth_at_the_origin("activation"),
-    leaves_the_origin_at_first_order("activation"),
-    Hypothesis("all r bottleneck layers start at the scale eps, the others at 1"),
-    Hypothesis("Gamma = |E[y x]| > 0: the teacher is the student's activation, beta = 1"),
-    Hypothesis("positive alignment: K prod X_l(0) > 0"),
+from verify.claims._critical_depth import (
+    ASSUMES,
+    LADDER,
+    RULE,
+    Net,
+    expansion,
+    measured_all,
+    measured_slope,
+    measured_times,
+    net_of,
+    of_all,
+    placed,
+    shifted,
+    slope_of,
 )
+from verify.values import Budget, Evidence, Measurement, Prediction
 
-
-def _escape_times(case: Case) -> tuple[list[float], list[float], str]:
-    """Escape times on the ladder, their errors, and what went wrong ("" if nothing)."""
-    import numeric
-
-    depth, r = case.integer("L"), case.integer("r")
-    model = numeric.ManifoldModel(case.word("activation"), depth)
-    starts = numeric.bottleneck_starts(LADDER, depth, tuple(range(1, r + 1)))
-    escape = numeric.manifold_escape(model, starts, RULE)
-    stuck = [status for status in escape.status if status is not numeric.RunStatus.ESCAPED]
-    return escape.times.tolist(), escape.errors.tolist(), stuck[0].advice if stuck else ""
+SPAN = f"slope of t(eps/2) - t(eps), eps = {LADDER[0]:g} to {LADDER[-1]:g}"
+AT_LEAST_THREE = Hypothesis("r >= 3", lambda case: case.integer("r") >= 3)
 
 
 def _measure_exponent(case: Case, _: Context) -> Measurement:
-    import numeric
-
-    times, errors, problem = _escape_times(case)
-    if problem:
-        return Measurement(math.nan, problem=problem)
-    slopes = numeric.local_slopes(LADDER, times, errors)
-    # The first correction is of order eps, at resonance eps log(1/eps); order 1/2 bounds both from the drift.
-    drift = numeric.finite_scale_error(slopes, order=0.5)
-    return Measurement(
-        slopes.last,
-        f"last of {len(slopes.values)} local slopes, eps = {LADDER[-2]:.3g} to {LADDER[-1]:.3g}, {RULE}",
-        "power of eps",
-        Budget(discretisation=slopes.last_error, finite_eps=drift),
-    )
+    value, error, problem = measured_slope(net_of(case))
+    return Measurement(value, f"{SPAN}, {RULE}", "power of eps", Budget(discretisation=error), problem=problem)
 
 
 def _exponent(case: Case) -> Prediction:
+    return expansion(net_of(case)).slope()
+
+
+def _law(case: Case) -> int:
     import symbolic
 
-    law = symbolic.escape_law(case.integer("L"), case.integer("r"))
-    return Prediction(law.exponent, f"K_eff t = {law.leading}", "power of eps")
+    return symbolic.escape_exponent(case.integer("r"))
 
 
-def _rival(exponent: int, truth: Prediction) -> Prediction | None:
-    return None if exponent == truth.value else Prediction(exponent)
+def _rival(case: Case, exponent: int, truth: Prediction) -> Prediction | None:
+    """The same corrections on another exponent; None where that is the exponent of the law."""
+    law = _law(case)
+    return None if exponent == law else shifted(truth, exponent - law)
 
 
-def _measure_logarithm(case: Case, _: Context) -> Measurement:
-    times, errors, problem = _escape_times(case)
-    if problem:
-        return Measurement(math.nan, problem=problem)
-    # Between neighbours log(1/eps) grows by log 2.
-    rates = [(late - early) / math.log(2) for early, late in pairwise(times)]
-    rounding = (errors[-1] + errors[-2]) / math.log(2)
+def _off_by_one(name: str, shift: int, *, nearest: bool = False) -> Counterfeit:
+    return Counterfeit(name, lambda case, truth: _rival(case, 2 - case.integer("r") + shift, truth), nearest=nearest)
+
+
+def _power_law(case: Case, truth: Prediction) -> Prediction | None:
+    return _rival(case, -1, truth) if case.integer("r") == 2 else None
+
+
+def _nets(case: Case) -> dict[str, Net]:
+    """The nets of one case of depth-independence: other depths at the same r, and another width."""
+    r, shallow = case.integer("r"), net_of(case)
+    nets = {}
+    for depth in (r, r + 1, r + 3):
+        net = net_of(case, depth=depth, small=placed("first", r, depth), scales=(1.0,) * depth)
+        nets[f"L={depth},N={net.width}"] = net
+    narrow = 4
+    nets[f"L={shallow.depth},N={narrow}"] = net_of(case, width=narrow)
+    return nets
+
+
+def _measure_nets(case: Case, _: Context) -> Measurement:
+    return measured_all({k: measured_slope(net) for k, net in _nets(case).items()}, f"{SPAN}, {RULE}", "power of eps")
+
+
+def _same_exponent(case: Case) -> Prediction:
+    return of_all({name: expansion(net).slope() for name, net in _nets(case).items()})
+
+
+def _per_net(name: str, shift: object, *, nearest: bool = False) -> Counterfeit:
+    """A counterfeit whose exponent is off by ``shift(r, net)``."""
+
+    def alter(case: Case, truth: Prediction) -> Prediction:
+        assert isinstance(truth.value, dict)
+        moved = {k: truth.value[k] + shift(case.integer("r"), net) for k, net in _nets(case).items()}  # type: ignore[operator]
+        return Prediction(moved, truth.text, truth.unit, truth.budget)
+
+    return Counterfeit(name, alter, nearest=nearest)
+
+
+PLACEMENTS = ("first", "last", "spread")
+
+
+def _places(case: Case) -> dict[str, Net]:
+    r, depth = case.integer("r"), case.integer("L")
+    return {where: net_of(case, small=placed(where, r, depth)) for where in PLACEMENTS}
+
+
+def _measure_places(case: Case, _context: Context) -> Measurement:
+    """Slopes, and how much faster the small layers escape in first place than elsewhere."""
+    nets = _places(case)
+    runs = {where: measured_times(net) for where, net in nets.items()}
+    slopes = {f"slope, {where}": slope_of(times) for where, times in runs.items()}
+    gains = {}
+    for where, times in runs.items():
+        gain = times.values[-1] - times.values[-2]
+        gains[where] = (gain, (times.errors[-1] + times.errors[-2]) / abs(gain), times.problem)
+    first, first_error, _ = gains["first"]
+    ratios = {
+        f"clock, {where} to first": (first / gain, first / gain * (error + first_error), problem)
+        for where, (gain, error, problem) in gains.items()
+        if where != "first"
+    }
+    return measured_all({**slopes, **ratios}, f"{SPAN}, {RULE}", "")
+
+
+def _placement(case: Case) -> Prediction:
+    nets = _places(case)
+    slopes = {f"slope, {where}": expansion(net).slope() for where, net in nets.items()}
+    first = expansion(nets["first"])
+    ratios = {}
+    for where in PLACEMENTS[1:]:
+        other = expansion(nets[where])
+        eps = LADDER[-2]
+        ratio = other.rate / first.rate * first.gain(eps) / other.gain(eps)
+        missing = ratio * (first.omitted(eps) + other.omitted(eps))
+        ratios[f"clock, {where} to first"] = Prediction(ratio, budget=Budget(finite_eps=missing))
+    text = f"exponent {_law(case)} for each placement, clocks in the ratio of K_eff"
+    return of_all({**slopes, **ratios}, text)
+
+
+def _same_clock(_: Case, truth: Prediction) -> Prediction:
+    assert isinstance(truth.value, dict)
+    values = {k: 1.0 if k.startswith("clock") else v for k, v in truth.value.items()}
+    return Prediction(values, truth.text, truth.unit, truth.budget)
+
+
+def _counted_to_the_last(case: Case, truth: Prediction) -> Prediction:
+    """The exponent as if every layer up to the last small one were small."""
+    assert isinstance(truth.value, dict)
+    reach = {f"slope, {where}": net.small[-1] - net.r for where, net in _places(case).items()}
+    values = {k: v - reach.get(k, 0) for k, v in truth.value.items()}
+    return Prediction(values, truth.text, truth.unit, truth.budget)
+
+
+def _slopes_shifted(_: Case, truth: Prediction) -> Prediction:
+    assert isinstance(truth.value, dict)
+    values = {k: v - 1 if k.startswith("slope") else v for k, v in truth.value.items()}
+    return Prediction(values, truth.text, truth.unit, truth.budget)
+
+
+RULES = ("loss:0.9", "loss:0.2", "scale:0.1@1", "overlap:0.05")
+THRESHOLDS = (0.01, 0.02)  # far below the scale at which the flow saturates, far above eps
+MECHANISMS = 3  # activation, drift of the other layers, saturation: all three may enter at one order
+
+
+def _measure_threshold(case: Case, _: Context) -> Measurement:
+    net = net_of(case)
+    if case.word("check") == "exponent":
+        return measured_all({rule: measured_slope(net, rule) for rule in RULES}, SPAN, "power of eps")
+    early, late = (measured_times(net, f"scale:{theta}@1", LADDER[:1]) for theta in THRESHOLDS)
     return Measurement(
-        rates[-1],
-        f"dt/dlog(1/eps), eps = {LADDER[-2]:.3g} to {LADDER[-1]:.3g}, {RULE}",
+        late.values[0] - early.values[0],
+        f"t at X_1 = {THRESHOLDS[1]} minus t at X_1 = {THRESHOLDS[0]}, eps = {LADDER[0]:g}",
         "time",
-        # The next term is O(eps^(q-1)), q >= 2; order 1/2 bounds it from the drift with room for what follows it.
-        Budget(discretisation=rounding, finite_eps=abs(rates[-1] - rates[-2]) / (math.sqrt(2) - 1)),
-        {"first rate": rates[0]},
+        Budget(discretisation=late.errors[0] + early.errors[0]),
+        problem=late.problem or early.problem,
     )
 
 
-def _inverse_rate(case: Case) -> Prediction:
+def _threshold(case: Case) -> Prediction:
     import symbolic
 
-    depth = case.integer("L")
-    escape = symbolic.predict_escape(symbolic.activation(case.word("activation")), depth, (1, 2), LADDER[-1])
-    rate = float(escape.K_eff)
-    return Prediction(1 / rate, f"t = log(1/eps)/K_eff, K_eff = {rate:.9g}", "time")
+    net = net_of(case)
+    if case.word("check") == "exponent":
+        return of_all({rule: expansion(net).slope() for rule in RULES})
+    escapes = [
+        symbolic.predict_escape(
+            symbolic.activation(net.activation),
+            net.depth,
+            net.small,
+            LADDER[0],
+            net.width,
+            net.parameterisation,
+            net.scales,
+            threshold=theta,
+        )
+        for theta in THRESHOLDS
+    ]
+    early, late = (float(escape.time) for escape in escapes)  # type: ignore[arg-type]
+    rate = float(escapes[0].K_eff)
+    # X_1 stands for the geometric mean, from which it differs at the order of the first correction: q - 1 for the
+    # activation; else 2, the drift of the layers of order one, or r, the saturation.
+    order = symbolic.classify(symbolic.activation(net.activation)).order
+    first = min(net.r, 2) if order is None else min(order - 1, net.r)
+    missing = MECHANISMS * sum(expansion(net).correction(first, theta) for theta in THRESHOLDS) / rate
+    return Prediction(late - early, f"int dy y^(1-r) / K_eff, K_eff = {rate:.9g}", "time", Budget(finite_eps=missing))
 
 
-def _scaled(factor: float) -> Counterfeit:
+def _multiplies(case: Case, truth: Prediction) -> Prediction | None:
+    """The threshold as a factor: t = (theta/eps)^(r-2) / ((r-2) K_eff)."""
+    r, rate = case.integer("r"), expansion(net_of(case)).rate
+    if case.word("check") != "constant":
+        return None
+    low, high = (
+        math.log(theta) * math.log(1 / LADDER[0]) if r == 2 else (theta / LADDER[0]) ** (r - 2) / (r - 2)
+        for theta in THRESHOLDS
+    )
+    return Prediction((high - low) / rate, budget=truth.budget)
+
+
+def _if_constant(value: float) -> Counterfeit:
     return Counterfeit(
-        f"t = {factor:g} log(1/eps)/K_eff",
-        lambda _, truth: Prediction(factor * float(truth.value)),  # type: ignore[arg-type]
+        "the threshold does not enter",
+        lambda case, _: Prediction(value) if case.word("check") == "constant" else None,
     )
 
+
+def _if_exponent(name: str, shift: float, *, nearest: bool = False) -> Counterfeit:
+    return Counterfeit(
+        name,
+        lambda case, truth: shifted(truth, shift) if case.word("check") == "exponent" else None,
+        nearest=nearest,
+    )
+
+
+EXPONENT_SOURCE = "authors' write-up, Theorem 2 (Critical-Depth Escape Law)"
+BOTH = (Witness.SYMBOLIC, Witness.NUMERIC)
+SMOKE, STANDARD, FULL = Tier.SMOKE, Tier.STANDARD, Tier.FULL
 
 CLAIMS = (
     Claim(
@@ -101,64 +236,149 @@ CLAIMS = (
         theorem="T5",
         title="critical-depth exponent",
         latex=r"\tau_\star = \Theta(\varepsilon^{-(r-2)}),\quad r \geq 3",
-        plain="With r >= 3 of L layers at scale eps the escape time grows like eps^-(r-2), for any L and activation.",
-        source="authors' write-up, Theorem 2 (Critical-Depth Escape Law)",
+        plain="With r >= 3 of L layers at scale eps the escape time grows like eps^-(r-2), with two like no power.",
+        source=EXPONENT_SOURCE,
         reading=Reading.AS_PRINTED,
         evidence=Evidence.NUMERICAL,
-        witnesses=(Witness.SYMBOLIC, Witness.NUMERIC),
-        assumes=(Hypothesis("r >= 3", lambda case: case.integer("r") >= 3), *ASSUMES),
+        witnesses=BOTH,
+        assumes=(Hypothesis("r >= 2", lambda case: case.integer("r") >= 2), *ASSUMES),
         cases=tuple(
             case(
-                Tier.SMOKE if (r, depth, activation) in {(3, 3, "tanh"), (4, 5, "gelu")} else Tier.STANDARD,
-                0.3,
+                SMOKE if (r, depth, activation) in {(2, 4, "tanh"), (3, 5, "tanh"), (4, 5, "gelu")} else STANDARD,
+                0.06,
                 r=r,
                 L=depth,
                 activation=activation,
             )
-            for r, depths in ((3, (3, 5)), (4, (4, 5)), (5, (5, 7)))
+            for r, depths in ((2, (2, 4)), (3, (3, 5)), (4, (4, 5)), (5, (5, 7)))
             for depth in depths
             for activation in ("tanh", "gelu", "linear")
+        )
+        + tuple(
+            case(FULL, 0.1, r=r, L=depth, activation=activation)
+            for r, depth, activation in ((3, 8, "silu"), (4, 8, "sin"), (5, 6, "erf"), (6, 8, "tanh"), (8, 8, "linear"))
         ),
         predict=_exponent,
         measure=_measure_exponent,
         counterfeits=(
-            Counterfeit("exponent -(r-1)", lambda case, truth: _rival(1 - case.integer("r"), truth), nearest=True),
+            _off_by_one("exponent -(r-1)", -1, nearest=True),
             Counterfeit(
-                "exponent -(L-2), depth in place of r", lambda case, truth: _rival(2 - case.integer("L"), truth)
+                "exponent -(L-2), depth in place of r",
+                lambda case, truth: _rival(case, 2 - case.integer("L"), truth) if case.integer("L") > 2 else None,
             ),
-            Counterfeit("exponent -(r-3)", lambda case, truth: _rival(3 - case.integer("r"), truth)),
+            _off_by_one("exponent -(r-3)", 1),
+            Counterfeit("a power law 1/eps at r = 2", _power_law),
         ),
     ),
     Claim(
-        id="critical-depth.logarithm",
+        id="critical-depth.depth-independence",
         theorem="T5",
-        title="critical-depth logarithm",
-        latex=r"\tau_\star = \Theta(\log(1/\varepsilon)),\quad r = 2",
-        plain="With two layers at scale eps the escape time grows like log(1/eps), at the rate 1/K_eff.",
-        source="authors' write-up, Theorem 2 (Critical-Depth Escape Law), r = 2; K_eff from THEORY section 3",
-        reading=Reading.CORRECTED,
+        title="depth, width and activation do not enter the exponent",
+        latex=r"\partial\log\tau_\star/\partial\log\varepsilon \to -(r-2)"
+        r" \text{ for every } L \geq r,\ N \text{ and } \sigma",
+        plain="At the same r the exponent is the same for every depth, width and activation.",
+        source=EXPONENT_SOURCE,
+        reading=Reading.AS_PRINTED,
         evidence=Evidence.NUMERICAL,
-        witnesses=(Witness.SYMBOLIC, Witness.NUMERIC),
-        assumes=(Hypothesis("r = 2", lambda case: case.integer("r") == 2), *ASSUMES),
-        cases=(
-            case(Tier.SMOKE, 0.3, r=2, L=2, activation="tanh"),
-            case(Tier.STANDARD, 0.3, r=2, L=2, activation="gelu"),
-            case(Tier.STANDARD, 0.3, r=2, L=4, activation="tanh"),
-            case(Tier.SMOKE, 0.3, r=2, L=4, activation="gelu"),
-            case(Tier.STANDARD, 0.3, r=2, L=4, activation="linear"),
+        witnesses=BOTH,
+        assumes=(AT_LEAST_THREE, *ASSUMES),
+        depends=("critical-depth.exponent",),
+        cases=tuple(
+            case(tier, 0.2, r=r, L=depth, activation=activation, N=width)
+            for tier, r, depth, activation, width in (
+                (SMOKE, 3, 4, "gelu", 64),
+                (STANDARD, 3, 3, "tanh", 256),
+                (STANDARD, 4, 6, "tanh", 64),
+                (STANDARD, 4, 4, "linear", 16),
+                (STANDARD, 5, 6, "silu", 64),
+                (FULL, 5, 5, "sin", 1024),
+                (FULL, 3, 3, "asinh", 2),
+            )
         ),
-        predict=_inverse_rate,
-        measure=_measure_logarithm,
+        predict=_same_exponent,
+        measure=_measure_nets,
         counterfeits=(
-            Counterfeit(
-                "power law 1/eps",
-                # Each halving of eps would double what a halving adds.
-                lambda *_: Prediction(Combination({"first rate": 2.0 ** (len(LADDER) - 2)})),
+            _per_net(
+                "the exponent has a finite-width correction, -(r-2)(1 + 1/N)",
+                lambda r, net: -(r - 2) / net.width,
                 nearest=True,
             ),
-            Counterfeit("Theta(1), no growth", lambda *_: Prediction(0.0)),
-            _scaled(2.0),
-            _scaled(0.5),
+            _per_net("the exponent is -(L-2)", lambda r, net: r - net.depth),
+            _per_net("each further layer adds -1/L to it", lambda r, net: -(net.depth - r) / net.depth),
+        ),
+    ),
+    Claim(
+        id="critical-depth.placement",
+        theorem="T5",
+        title="where the small layers are",
+        latex=r"\tau_\star \sim I_r(\varepsilon)/K_{\mathrm{eff}},\quad"
+        r" K_{\mathrm{eff}} = c^2\alpha^{L-i_1}\prod_{m \geq i_1} a_m"
+        r"\prod_{m > i_1}\xi_m\,\mathbb{E}[y\,g(u)]",
+        plain="The exponent does not depend on which r layers are small; the prefactor does, through K_eff.",
+        source="THEORY section 3 (the paper scales the first r layers)",
+        reading=Reading.OURS,
+        evidence=Evidence.NUMERICAL,
+        witnesses=BOTH,
+        assumes=(Hypothesis("2 <= r < L", lambda case: 2 <= case.integer("r") < case.integer("L")), *ASSUMES),
+        depends=("critical-depth.exponent",),
+        cases=tuple(
+            case(tier, 0.3, r=r, L=depth, activation=activation, scales="mixed", parameterisation=parameterisation)
+            for tier, r, depth, activation, parameterisation in (
+                (SMOKE, 3, 4, "gelu", "ntk"),
+                (STANDARD, 3, 5, "tanh", "plain"),
+                (FULL, 4, 6, "tanh", "ntk"),
+                (STANDARD, 2, 4, "silu", "ntk"),
+                (STANDARD, 4, 5, "linear", "plain"),
+                (FULL, 5, 6, "gelu", "plain"),
+                (FULL, 3, 6, "erf", "ntk"),
+            )
+        ),
+        predict=_placement,
+        measure=_measure_places,
+        counterfeits=(
+            Counterfeit("one prefactor for every placement", _same_clock, nearest=True),
+            Counterfeit("every layer up to the last small one counts", _counted_to_the_last),
+            Counterfeit("exponent -(r-1)", _slopes_shifted),
+        ),
+        indifferent={
+            "parameterisation": "exponents and the ratio of two clocks are the same in both parameterisations, up to "
+            "corrections below the omitted orders",
+        },
+    ),
+    Claim(
+        id="critical-depth.threshold",
+        theorem="T5",
+        title="the threshold moves the constant only",
+        latex=r"K_{\mathrm{eff}}\,[\tau(\theta_2) - \tau(\theta_1)] = \int_{\theta_1}^{\theta_2} y^{-(r-1)}\,dy",
+        plain="Another escape threshold adds a constant to the escape time and leaves the exponent as it is.",
+        source="authors' revised write-up, escape integral; THEORY T5",
+        reading=Reading.OURS,
+        evidence=Evidence.NUMERICAL,
+        witnesses=BOTH,
+        assumes=(Hypothesis("r >= 2", lambda case: case.integer("r") >= 2), *ASSUMES),
+        depends=("critical-depth.exponent",),
+        cases=tuple(
+            case(tier, 0.15, r=r, L=depth, activation=activation, check=check)
+            for tier, r, depth, activation, check in (
+                (SMOKE, 3, 4, "gelu", "exponent"),
+                (SMOKE, 3, 3, "tanh", "constant"),
+                (STANDARD, 4, 4, "tanh", "exponent"),
+                (STANDARD, 5, 5, "linear", "exponent"),
+                (STANDARD, 2, 3, "tanh", "constant"),
+                (STANDARD, 2, 2, "gelu", "constant"),
+                (STANDARD, 4, 5, "silu", "constant"),
+                (STANDARD, 3, 4, "linear", "constant"),
+                (FULL, 5, 6, "gelu", "exponent"),
+                (FULL, 4, 4, "sin", "constant"),
+            )
+        ),
+        predict=_threshold,
+        measure=_measure_threshold,
+        counterfeits=(
+            Counterfeit("the threshold multiplies the time, (theta/eps)^(r-2)", _multiplies, nearest=True),
+            _if_constant(0.0),
+            _if_exponent("exponent -(r-1)", -1.0),
+            _if_exponent("a tenth of the exponent comes from the threshold", 0.1),
         ),
     ),
 )
