@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from numeric.imbalance import imbalance_terms as imbalance_terms
     from numeric.imbalance import random_cases as random_cases
     from numeric.imbalance import weights_after_gd_step as weights_after_gd_step
+    from numeric.imbalance_rate import ImbalanceRates as ImbalanceRates
+    from numeric.imbalance_rate import manifold_imbalance_rates as manifold_imbalance_rates
     from numeric.inequality import FlowTime as FlowTime
     from numeric.inequality import inequality_escape_time as inequality_escape_time
     from numeric.inequality import inequality_escape_time_from_log as inequality_escape_time_from_log
@@ -137,6 +139,7 @@ _PUBLIC: dict[str, str] = {
     "FlowResult": "flow",
     "FlowTime": "inequality",
     "ImbalanceCase": "imbalance",
+    "ImbalanceRates": "imbalance_rate",
     "ImbalanceTerms": "imbalance",
     "LeadingOrder": "leading_order",
     "Limit": "estimators",
@@ -202,6 +205,7 @@ _PUBLIC: dict[str, str] = {
     "loss_names": "losses",
     "manifold_escape": "manifold_sweep",
     "manifold_gradient": "starts",
+    "manifold_imbalance_rates": "imbalance_rate",
     "manifold_start": "starts",
     "manifold_trajectory": "manifold_flow",
     "mean_field_output": "neuron_moments",

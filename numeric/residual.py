@@ -35,6 +35,8 @@ class ResidualEscape:
     minus the scale.  ``remainder`` [M] holds what the leading law leaves, the constant that depends on the escape rule
     included; ``remainder_errors`` are estimated by a second run with a hundredfold looser tolerance, other steps and
     two thirds of the nodes.  ``times`` = (leading + remainder) / rate.  ``scales`` [M, L]: where the run ended.
+    ``imbalance_growth`` [M, L-1]: what X_{l+1}^2 - X_l^2 has gained there, however small against X_l^2, and
+    ``imbalance_errors``, estimated by the same second run.
     """
 
     rate: FloatArray
@@ -43,6 +45,8 @@ class ResidualEscape:
     remainder_errors: FloatArray
     times: FloatArray
     scales: FloatArray
+    imbalance_growth: FloatArray
+    imbalance_errors: FloatArray
     status: tuple[RunStatus, ...]
     evaluations: NDArray[np.int64]
     rule: EscapeRule
@@ -73,12 +77,16 @@ def residual_escape(
     chart = ResidualChart(model, parsed, X, mask)
     if not chart.escapes.all():
         raise ValueError("K_eff times the product of the small scales must be positive, or there is no leading law")
+    rough_chart = ResidualChart(model.refined(2.0 / 3.0), parsed, X, mask)
     q0, q_star, rate = chart.q0[:, mask], chart.q_star, chart.rate
+    power, rough_power = chart.power, rough_chart.power
     end = _follow(chart, rtol, max_steps)
-    rough = _follow(ResidualChart(model.refined(2.0 / 3.0), parsed, X, mask), 100.0 * rtol, max_steps, 1.7)
+    rough = _follow(rough_chart, 100.0 * rtol, max_steps, 1.7)
     escaped = (end.status == RunStatus.ESCAPED) & (rough.status == RunStatus.ESCAPED)
     remainder = _remainder(q0, q_star, end)
     errors = np.maximum(np.abs(remainder - _remainder(q0, q_star, rough)), _ROUNDING * np.abs(remainder))
+    growth = _imbalance_growth(chart.stretch, q_star, power, end)
+    change = np.abs(growth - _imbalance_growth(chart.stretch, q_star, rough_power, rough))
     leading = _leading(q0)
     remainder, errors = np.where(escaped, remainder, np.nan), np.where(escaped, errors, np.nan)
     return ResidualEscape(
@@ -88,6 +96,8 @@ def residual_escape(
         errors,
         (leading + remainder) / np.abs(rate),
         end.scales,
+        np.where(escaped[:, None], growth, np.nan),
+        np.where(escaped[:, None], np.maximum(change, _ROUNDING * np.abs(growth)), np.nan),
         tuple(end.status),
         end.evaluations + rough.evaluations,
         parsed,
@@ -108,6 +118,16 @@ def _remainder(q0: FloatArray, q_star: FloatArray, end: End) -> FloatArray:
     if r == 2:
         return np.asarray(R + np.log(0.5 * np.sqrt(q0 + s[:, None]).sum(axis=1)))
     return np.asarray(R - leading_integral(q0, s))
+
+
+def _imbalance_growth(stretch: FloatArray, q_star: FloatArray, power: FloatArray, end: End) -> FloatArray:
+    """Growth of X_{l+1}^2 - X_l^2, X_l^2 = stretch_l^2 (q_l(0) + s + sigma_l): the common s drops out by itself."""
+    advance = end.states[:, -1]
+    s, sigma = (
+        q_star * np.expm1(2.0 * advance),
+        end.states[:, :-2] * (q_star * np.exp((2.0 + power) * advance))[:, None],
+    )
+    return np.asarray(np.diff(stretch**2) * s[:, None] + np.diff(stretch**2 * sigma, axis=1))
 
 
 def _leading(q0: FloatArray) -> FloatArray:

@@ -68,6 +68,16 @@ class ResidualChart:
         self._power = self._measured_power()
 
     @property
+    def stretch(self) -> FloatArray:
+        """X_l / sqrt(q_l) [L]."""
+        return self._stretch
+
+    @property
+    def power(self) -> FloatArray:
+        """p [M] of the members that are still followed."""
+        return self._power
+
+    @property
     def escapes(self) -> BoolArray:
         """The members whose leading law grows."""
         return np.asarray(np.isfinite(self._direction) & (self._direction > 0.0))

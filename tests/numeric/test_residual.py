@@ -1,10 +1,13 @@
 import math
+from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.special import elliprf
 
+from numeric.high_precision import precise_escape
 from numeric.manifold import ManifoldModel
 from numeric.manifold_sweep import bottleneck_starts, manifold_escape
 from numeric.residual import leading_integral, residual_escape
@@ -131,3 +134,34 @@ def test_hostile_arguments(arguments, message):
 def test_a_level_out_of_reach_ends_with_the_budget():
     ours = residual_escape(ManifoldModel("tanh", 3), [0.1, 0.1, 0.1], rule="scale:9@1", max_steps=40)
     assert ours.status == (RunStatus.BUDGET_SPENT,) and math.isnan(ours.remainder[0]) and math.isnan(ours.times[0])
+
+
+@pytest.mark.parametrize(
+    ("activation", "small", "arrays"),
+    [
+        ("tanh", (1, 2, 3, 4), {}),
+        ("gelu", (2, 3, 4), {}),
+        ("silu", (1, 3, 4), {"gains": [1.0, 0.5, 2.0, 3.0], "mobilities": [0.5, 2.0, 1.0, 1.5]}),
+    ],
+)
+def test_imbalance_growth_at_the_escape_is_the_difference_of_the_squares(activation, small, arrays):
+    model = ManifoldModel(activation, 4, **arrays)
+    starts = bottleneck_starts([0.02, 0.01], 4, small, [1.0, 0.8, 1.0, 1.2])
+    ours = residual_escape(model, starts, small, "overlap:0.3")
+    direct = np.diff(ours.scales**2 - starts**2, axis=1)
+    # Two sums of the same numbers, of order one; the tolerance of the run does not enter.
+    np.testing.assert_allclose(ours.imbalance_growth, direct, atol=1e-13)
+    assert np.all(ours.imbalance_errors < 1e-8)
+
+
+def test_imbalance_growth_far_below_the_rounding_of_the_squares():
+    """tanh, L = 4, eps = 1e-3 to Y = 4e-3: twenty digits of the scales by another method give Delta_3 = 2.6e-20."""
+    model, eps = ManifoldModel("tanh", 4), 1e-3
+    peer = precise_escape(model, ["0.001"] * 4, "scale:0.004@1", digits=30)
+    X = [Decimal(x) for x in peer.scales]
+    expected = [float(b * b - a * a) for a, b in pairwise(X)]
+    ours = residual_escape(model, [[eps] * 4], rule="scale:0.004@1")
+    assert expected[2] < 1e-19
+    errors = np.abs(ours.imbalance_growth[0] - expected)
+    np.testing.assert_array_less(errors, 3 * ours.imbalance_errors[0] + 1e-14 * np.abs(expected))
+    np.testing.assert_allclose(ours.imbalance_growth[0], expected, rtol=1e-5)

@@ -1,0 +1,80 @@
+"""Bottlenecks named by a case: which layers are small, the O(1) scales of the others, and both witnesses' net for it.
+
+Parameters: ``L``, ``r``, ``activation``, and optionally ``placement`` (which r layers are small), ``xi`` (the scale of
+all other layers) and ``parameterisation``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from verify.claim import Case
+
+WIDTH = 64
+
+
+def optional(case: Case, name: str, default: Any) -> Any:
+    """The parameter ``name``, or ``default`` where the case has none."""
+    return dict(case.parameters).get(name, default)
+
+
+def small_layers(case: Case) -> tuple[int, ...]:
+    """The small layers, counted from 1: the first r, the last r, or layer 1 and the last r - 1 (``ends``)."""
+    depth = case.integer("L")
+    r = optional(case, "r", depth)
+    if not 1 <= r <= depth:
+        raise ValueError(f"{r} small layers do not fit into {depth}")
+    placement = optional(case, "placement", "first")
+    if placement == "first":
+        return tuple(range(1, r + 1))
+    if placement == "last":
+        return tuple(range(depth - r + 1, depth + 1))
+    if placement == "ends":
+        return (1, *range(depth - r + 2, depth + 1))
+    raise ValueError(f"unknown placement {placement!r}")
+
+
+def outer_scales(case: Case) -> list[float]:
+    """xi_l of all L layers, read where the layer is not small."""
+    return [float(optional(case, "xi", 1.0))] * case.integer("L")
+
+
+def parameterisation(case: Case) -> str:
+    """ntk unless the case says plain."""
+    return str(optional(case, "parameterisation", "ntk"))
+
+
+def model(case: Case) -> Any:
+    """The numeric witness's net on the symmetric manifold."""
+    import numeric
+
+    return numeric.ManifoldModel(case.word("activation"), case.integer("L"), WIDTH, parameterisation(case))
+
+
+def starts(case: Case, eps: Sequence[float]) -> Any:
+    """Its starts [M, L]."""
+    import numpy as np
+
+    import numeric
+
+    small, depth = small_layers(case), case.integer("L")
+    scales = np.array(outer_scales(case))
+    scales[[layer - 1 for layer in small]] = 1.0
+    return numeric.bottleneck_starts(eps, depth, small, scales)
+
+
+def prediction_of(case: Case, eps: object = "1e-30") -> Any:
+    """The symbolic witness's expansion of the escape time, with certified numbers."""
+    import symbolic
+
+    scales = [str(x) for x in outer_scales(case)]  # the shortest decimal form, so that .7 is seven tenths
+    return symbolic.predict_escape(
+        symbolic.activation(case.word("activation")),
+        case.integer("L"),
+        small_layers(case),
+        eps,  # type: ignore[arg-type]
+        WIDTH,
+        parameterisation(case),
+        scales,
+    )
