@@ -7,6 +7,7 @@ all other layers) and ``parameterisation``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from verify.claim import Case
@@ -64,17 +65,32 @@ def starts(case: Case, eps: Sequence[float]) -> Any:
     return numeric.bottleneck_starts(eps, depth, small, scales)
 
 
-def prediction_of(case: Case, eps: object = "1e-30") -> Any:
+def prediction_of(case: Case) -> Any:
     """The symbolic witness's expansion of the escape time, with certified numbers."""
+    return _prediction(*_plain(case, small_layers(case)))
+
+
+def constants_of(case: Case, small: tuple[int, ...]) -> Any:
+    """The symbolic witness's certified constants of the case's net with those small layers."""
+    return _constants(*_plain(case, small))
+
+
+def _plain(case: Case, small: tuple[int, ...]) -> tuple[str, int, tuple[int, ...], str, tuple[str, ...]]:
+    """What the symbolic witness is asked for; scales in their shortest decimal form, so that .7 is seven tenths."""
+    scales = tuple(str(x) for x in outer_scales(case))
+    return case.word("activation"), case.integer("L"), small, parameterisation(case), scales
+
+
+@cache
+def _prediction(activation: str, depth: int, small: tuple[int, ...], name: str, scales: tuple[str, ...]) -> Any:
     import symbolic
 
-    scales = [str(x) for x in outer_scales(case)]  # the shortest decimal form, so that .7 is seven tenths
-    return symbolic.predict_escape(
-        symbolic.activation(case.word("activation")),
-        case.integer("L"),
-        small_layers(case),
-        eps,  # type: ignore[arg-type]
-        WIDTH,
-        parameterisation(case),
-        scales,
-    )
+    # eps enters the values of the terms alone, which nobody reads here.
+    return symbolic.predict_escape(symbolic.activation(activation), depth, small, "1e-9", WIDTH, name, scales)
+
+
+@cache
+def _constants(activation: str, depth: int, small: tuple[int, ...], name: str, scales: tuple[str, ...]) -> Any:
+    import symbolic
+
+    return symbolic.network_constants(symbolic.activation(activation), depth, small, WIDTH, name, scales)

@@ -40,28 +40,20 @@ ASSUMES = (
 )
 
 
-def laws(case: Case, small: object = "of the case") -> tuple[Any, ...]:
-    """The law of every pair of neighbouring layers; small: the small layers, those of the case unless said."""
+def laws(case: Case, small: tuple[int, ...] | None = None) -> tuple[Any, ...]:
+    """The law of every pair of neighbouring layers; small: the small layers, those of the case for None."""
     import symbolic
 
     depth = case.integer("L")
     gains = symbolic.named_gains(net.parameterisation(case), depth, net.WIDTH)
-    chosen = net.small_layers(case) if small == "of the case" else small
-    return symbolic.balance_laws(depth, chosen, order_of(case), gains)
+    return symbolic.balance_laws(depth, net.small_layers(case) if small is None else small, order_of(case), gains)
 
 
-def number(case: Case, expression: Any, small: object = "of the case") -> float:
+def number(case: Case, expression: Any, small: tuple[int, ...] | None = None) -> float:
     """A formula in alpha, a_k, M_k, xi_m as a number, certified to thirty digits."""
     import symbolic
 
-    constants = symbolic.network_constants(
-        symbolic.activation(case.word("activation")),
-        case.integer("L"),
-        net.small_layers(case) if small == "of the case" else small,
-        net.WIDTH,
-        net.parameterisation(case),
-        [str(x) for x in net.outer_scales(case)],
-    )
+    constants = net.constants_of(case, net.small_layers(case) if small is None else small)
     return float(symbolic.certified_value(expression, constants))
 
 

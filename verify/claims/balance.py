@@ -68,7 +68,8 @@ def _small_formula(case: Case, _: Prediction) -> Prediction | None:
     small = net.small_layers(case)
     if small[0] == 1:
         return None  # nothing nonlinear lies below the bottleneck, and the formula is the true one
-    everything = drift.laws(case, None)
+    every = tuple(range(1, case.integer("L") + 1))
+    everything = drift.laws(case, every)
     scales = net.outer_scales(case)
     values = []
     for law in everything:
@@ -77,7 +78,7 @@ def _small_formula(case: Case, _: Prediction) -> Prediction | None:
             for symbol in law.rate.free_symbols
             if symbol.name.startswith("X_")
         }
-        values.append(drift.number(case, law.rate.subs(at), None))
+        values.append(drift.number(case, law.rate.subs(at), every))
     return drift.predicted(case, [law.exponent for law in drift.laws(case)], values, "the formula of small layers")
 
 
@@ -103,7 +104,7 @@ CLAIMS = (
         assumes=drift.ASSUMES,
         depends=("imbalance.identity",),
         cases=tuple(
-            case(tier, 0.1, activation=activation, L=depth, parameterisation=parameterisation)
+            case(tier, 0.05, activation=activation, L=depth, parameterisation=parameterisation)
             for tier, activation, depth, parameterisation in (
                 (Tier.SMOKE, "tanh", 4, "ntk"),
                 (Tier.SMOKE, "gelu", 4, "plain"),

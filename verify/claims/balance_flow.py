@@ -139,14 +139,14 @@ CLAIMS = (
         assumes=(*drift.ASSUMES, Hypothesis("Y -> 0 with Y / eps fixed")),
         depends=("balance.rate",),
         cases=tuple(
-            case(tier, 0.8, activation=a, r=r, L=depth, placement=where, xi=xi, parameterisation=p, eps=eps)
-            for tier, a, r, depth, where, xi, p, eps in (
-                (Tier.SMOKE, "tanh", 4, 4, "first", 1.0, "ntk", 1e-3),
-                (Tier.STANDARD, "gelu", 4, 4, "first", 1.0, "ntk", 1e-4),
-                (Tier.STANDARD, "gelu", 3, 5, "last", 0.8, "plain", 1e-4),
-                (Tier.FULL, "tanh", 3, 3, "first", 1.0, "plain", 1e-3),
-                (Tier.FULL, "erf", 3, 4, "ends", 0.9, "ntk", 1e-3),
-                (Tier.FULL, "silu", 5, 5, "first", 1.0, "ntk", 1e-4),
+            case(tier, seconds, activation=a, r=r, L=depth, placement=where, xi=xi, parameterisation=p, eps=eps)
+            for tier, seconds, a, r, depth, where, xi, p, eps in (
+                (Tier.SMOKE, 0.5, "tanh", 4, 4, "first", 1.0, "ntk", 1e-3),
+                (Tier.STANDARD, 0.6, "gelu", 4, 4, "first", 1.0, "ntk", 1e-4),
+                (Tier.STANDARD, 1.3, "gelu", 3, 5, "last", 0.8, "plain", 1e-4),
+                (Tier.FULL, 0.4, "tanh", 3, 3, "first", 1.0, "plain", 1e-3),
+                (Tier.FULL, 0.5, "erf", 3, 4, "ends", 0.9, "ntk", 1e-3),
+                (Tier.FULL, 0.6, "silu", 5, 5, "first", 1.0, "ntk", 1e-4),
             )
         ),
         predict=_along,
@@ -175,7 +175,7 @@ CLAIMS = (
         assumes=drift.ASSUMES,
         depends=("balance.along-flow",),
         cases=tuple(
-            case(tier, 0.4, activation=a, r=r, L=depth, placement=where, eps=eps)
+            case(tier, 0.5 if tier is Tier.SMOKE else 0.9, activation=a, r=r, L=depth, placement=where, eps=eps)
             for tier, a, r, depth, where, eps in (
                 (Tier.SMOKE, "tanh", 4, 4, "first", 1e-3),
                 (Tier.STANDARD, "gelu", 3, 3, "first", 1e-4),
