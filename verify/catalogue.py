@@ -1,4 +1,8 @@
-"""The catalogue: claims are found by listing ``verify/claims/``; adding a theorem is adding one file."""
+"""The catalogue: claims are found by listing ``verify/claims/``; adding a theorem is adding one file.
+
+Claims of a user's own come from the files that ``[tool.saddle-escape] claims`` names in the working folder, and from
+packages (``verify.claim_files``).
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,30 @@ import functools
 import importlib
 import pkgutil
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 from verify.claim import Claim
+from verify.claim_files import claims_of
+from verify.settings import read_claim_files
+
+
+def catalogue() -> tuple[Claim, ...]:
+    """Every claim, by theorem, then in the order of the files and of their ``CLAIMS``; ours first, then a user's own.
+
+    Raises ``ValueError`` when a file does not load or exports no ``CLAIMS``, two claims share an id, a parent is
+    unknown, or dependencies form a circle.
+    """
+    return _catalogue(Path.cwd())
 
 
 @functools.cache
-def catalogue() -> tuple[Claim, ...]:
-    """Every claim, by theorem, then in the order of the files and of their ``CLAIMS``.
+def _catalogue(folder: Path) -> tuple[Claim, ...]:
+    return in_order([*our_claims(), *claims_of(folder, read_claim_files(folder))])
 
-    Raises ``ValueError`` when a file exports no ``CLAIMS``, two claims share an id, a parent is unknown, or
-    dependencies form a circle.
-    """
+
+@functools.cache
+def our_claims() -> tuple[Claim, ...]:
+    """The claims of ``verify/claims/``."""
     import verify.claims
 
     found: list[Claim] = []
@@ -40,11 +57,10 @@ def in_order(claims: list[Claim]) -> tuple[Claim, ...]:
     for claim in by_id.values():
         unknown = [parent for parent in claim.depends if parent not in by_id]
         if unknown:
-            raise ValueError(f"claim {claim.id!r} depends on {unknown[0]!r}, which no file in verify/claims defines")
+            raise ValueError(f"claim {claim.id!r} depends on {unknown[0]!r}, which no claim file defines")
         if claim.erratum and claim.erratum.corrected not in by_id:
             raise ValueError(
-                f"the erratum of claim {claim.id!r} names {claim.erratum.corrected!r}, which no file in verify/claims "
-                "defines"
+                f"the erratum of claim {claim.id!r} names {claim.erratum.corrected!r}, which no claim file defines"
             )
     try:
         TopologicalSorter({claim.id: claim.depends for claim in by_id.values()}).prepare()

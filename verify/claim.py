@@ -153,7 +153,8 @@ _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+")
 class Claim:
     r"""One theorem in one reading.
 
-    id: stable, kebab-case, ``theorem.aspect``. theorem: T1..T8. title: a few words for a table.
+    id: stable, kebab-case, ``theorem.aspect``. theorem: T1..T8, or a word of one's own for another paper. title: a few
+    words for a table.
     latex, plain: the statement, typeset and in one plain sentence. source: document and place in words.
     assumes: hypotheses. depends: ids of the claims that it builds on. witnesses: who is heard.
     predict: case -> Prediction (calls ``symbolic`` only). measure: (case, context) -> Measurement (``numeric`` only;
@@ -187,7 +188,10 @@ class Claim:
     def __post_init__(self) -> None:
         for broken, rule in (
             (not _ID.fullmatch(self.id), "an id is kebab-case words joined by dots, such as critical-depth.exponent"),
-            (not re.fullmatch(r"[TG][0-9]+", self.theorem), "a theorem is T1, T2, ..."),
+            (
+                not re.fullmatch(r"[A-Z][A-Za-z0-9-]{0,30}", self.theorem),
+                "a theorem is T1, T2, ..., or a word such as Saxe",
+            ),
             (not self.cases, "a claim needs at least one case"),
             (len({c.text for c in self.cases}) != len(self.cases), "two cases have the same parameters"),
             (

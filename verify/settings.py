@@ -19,10 +19,22 @@ KEYS: dict[str, tuple[type, ...]] = {
 }
 """Key -> accepted types; each is the long option of ``run`` with the same name."""
 
+CLAIMS = "claims"
+"""List of claim files of one's own, relative to the file; a folder means every .py in it."""
+
 LABELS = "labels"
 """Sub-table: claim id -> the label that the paper gives the statement."""
 
 LIMIT = 1 << 20  # bytes; a configuration is small, and reading has a bound
+
+
+def read_claim_files(folder: Path) -> list[str]:
+    """Files and folders named in ``[tool.saddle-escape] claims``; ``ValueError`` as :func:`read_settings`."""
+    path, table = _table(folder)
+    names = table.get(CLAIMS, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"tool.saddle-escape.{CLAIMS} in {path} must be a list of claim files, each in quotes")
+    return names
 
 
 def read_labels(folder: Path) -> dict[str, str]:
@@ -40,7 +52,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     Raises ``ValueError``: a file that cannot be read, an unknown key (with the nearest one), a value of the wrong type.
     """
     path, table = _table(folder)
-    table = {key: value for key, value in table.items() if key != LABELS}
+    table = {key: value for key, value in table.items() if key not in (CLAIMS, LABELS)}
     for key, value in table.items():
         if key not in KEYS:
             near = nearest(key, list(KEYS))
