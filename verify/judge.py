@@ -66,7 +66,7 @@ def unheard(claim: Claim, case: Case, verdict: Verdict, reason: str) -> Result:
     return Result(
         claim=claim.id,
         theorem=claim.theorem,
-        reading=claim.reading.value,
+        reading=claim.read(case).value,
         expect=claim.expected(case).value,
         as_expected=None,
         case=case.text,

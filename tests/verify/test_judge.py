@@ -10,6 +10,7 @@ import pytest
 from verify.claim import Case, Claim, Context, Counterfeit, Erratum, Expect, Hypothesis, Reading, Tier, case
 from verify.decision import Outcome
 from verify.judge import VERDICTS, OptionalDataAbsent, case_seed, judge
+from verify.render.summary import by_claim
 from verify.results import REASONS, Verdict
 from verify.values import Budget, Measurement, Prediction
 
@@ -45,6 +46,20 @@ def test_a_printed_error_is_refuted_as_expected_and_turns_around_when_corrected(
     assert hear(sample(predict=lambda _: Prediction(2.0), **printed)).verdict is Verdict.REFUTED_AS_EXPECTED
     turned = hear(sample(predict=lambda _: Prediction(1.0), **printed))
     assert (turned.verdict, turned.as_expected) == (Verdict.PASS, False)
+
+
+def test_the_reading_of_a_case_is_in_its_result(sample: Sample) -> None:
+    printed = case(Tier.SMOKE, 0.1, expect=Expect.REFUTED, reading=Reading.AS_PRINTED, n=1)
+    claim = sample(
+        cases=(printed, case(Tier.SMOKE, 0.1, n=2)),
+        predict=lambda case: Prediction(2.0 if case.integer("n") == 1 else 1.0),
+        corrected=lambda _: Prediction(1.0),
+        erratum=Erratum("two", "one and one", "one", "sample.claim"),
+    )
+    heard = [judge(claim, instance, Context()) for instance in claim.cases]
+    assert [r.reading for r in heard] == ["as-printed", "ours"]
+    assert [r.verdict for r in heard] == [Verdict.REFUTED_AS_EXPECTED, Verdict.PASS]
+    assert [s.reading for s in by_claim(heard)] == ["as-printed, ours"]
 
 
 def test_between_one_and_three_budgets_nothing_is_decided(sample: Sample) -> None:

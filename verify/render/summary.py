@@ -84,7 +84,12 @@ def by_claim(results: Iterable[Result]) -> list[ClaimSummary]:
     grouped: dict[str, list[Result]] = {}
     for result in results:
         grouped.setdefault(result.claim, []).append(result)
-    return [ClaimSummary(c, rs[0].theorem, rs[0].reading, tuple(rs)) for c, rs in grouped.items()]
+    return [ClaimSummary(c, rs[0].theorem, _readings(rs), tuple(rs)) for c, rs in grouped.items()]
+
+
+def _readings(results: Iterable[Result]) -> str:
+    """The reading, or all of them where the cases of one claim differ."""
+    return ", ".join(dict.fromkeys(result.reading for result in results))
 
 
 def verdict_line(results: Results) -> str:

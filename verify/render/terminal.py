@@ -81,7 +81,7 @@ def _table(results: Results, every_case: bool) -> Table:
             table.add_row(
                 summary.theorem if summary.theorem != theorem else "",
                 f"{name}\n  {detail}" if name else f"  {detail}",
-                summary.reading if index == 0 else "",
+                result.reading if every_case else summary.reading,
                 *compared(result),
                 result.verdict.value if every_case else summary.verdict_text,
                 (result.evidence or "") if every_case else ", ".join(summary.grades),
