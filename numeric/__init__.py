@@ -62,8 +62,12 @@ if TYPE_CHECKING:
     from numeric.imbalance import ImbalanceCase as ImbalanceCase
     from numeric.imbalance import ImbalanceTerms as ImbalanceTerms
     from numeric.imbalance import imbalance_terms as imbalance_terms
+    from numeric.imbalance import random_case as random_case
     from numeric.imbalance import random_cases as random_cases
     from numeric.imbalance import weights_after_gd_step as weights_after_gd_step
+    from numeric.imbalance_flow import ImbalanceFlow as ImbalanceFlow
+    from numeric.imbalance_flow import gradient_time as gradient_time
+    from numeric.imbalance_flow import imbalance_along_flow as imbalance_along_flow
     from numeric.imbalance_rate import ImbalanceRates as ImbalanceRates
     from numeric.imbalance_rate import manifold_imbalance_rates as manifold_imbalance_rates
     from numeric.inequality import FlowTime as FlowTime
@@ -116,6 +120,8 @@ if TYPE_CHECKING:
     from numeric.run_status import RunStatus as RunStatus
     from numeric.scalar_activations import ScalarActivation as ScalarActivation
     from numeric.scalar_activations import scalar_activation as scalar_activation
+    from numeric.scope_networks import ScopeTerms as ScopeTerms
+    from numeric.scope_networks import scope_terms as scope_terms
     from numeric.starts import ManifoldGradient as ManifoldGradient
     from numeric.starts import aligned_start as aligned_start
     from numeric.starts import he_start as he_start
@@ -139,6 +145,7 @@ _PUBLIC: dict[str, str] = {
     "FlowResult": "flow",
     "FlowTime": "inequality",
     "ImbalanceCase": "imbalance",
+    "ImbalanceFlow": "imbalance_flow",
     "ImbalanceRates": "imbalance_rate",
     "ImbalanceTerms": "imbalance",
     "LeadingOrder": "leading_order",
@@ -192,6 +199,8 @@ _PUBLIC: dict[str, str] = {
     "gradient_flow": "flow",
     "he_start": "starts",
     "hessian_product": "hessian",
+    "imbalance_along_flow": "imbalance_flow",
+    "gradient_time": "imbalance_flow",
     "imbalance_terms": "imbalance",
     "inequality_escape_time": "inequality",
     "inequality_escape_time_from_log": "inequality",
@@ -201,7 +210,9 @@ _PUBLIC: dict[str, str] = {
     "leading_order_at": "leading_order",
     "linear_population": "data",
     "local_slopes": "estimators",
+    "ScopeTerms": "scope_networks",
     "loss": "losses",
+    "scope_terms": "scope_networks",
     "loss_names": "losses",
     "manifold_escape": "manifold_sweep",
     "manifold_gradient": "starts",
@@ -227,6 +238,7 @@ _PUBLIC: dict[str, str] = {
     "power_iteration": "lanczos",
     "precise_escape": "high_precision",
     "product_quadrature": "data",
+    "random_case": "imbalance",
     "random_cases": "imbalance",
     "rank_one_fraction": "alignment",
     "real_population": "data",

@@ -150,15 +150,44 @@ def _random_case(name: str, loss_name: str, depth: int, seed: int, samples: int)
     outputs = 3 if loss_name == "cross_entropy" else 1
     hidden = torch.randint(2, 9, (depth - 1,), generator=generator).tolist()
     widths = (4, *(int(n) for n in hidden), outputs)
+    return _drawn(name, loss_name, widths, 1 + seed % (depth - 1), seed, samples, generator)
+
+
+def random_case(
+    activation_name: str, loss_name: str, widths: Sequence[int], layer: int, seed: int, samples: int = 32
+) -> ImbalanceCase:
+    """One random network of the given widths (d, n_1, ..., k) for the pair (layer, layer + 1).
+
+    Weights, data and parameterisation (plain for an even seed, ntk for an odd one) follow from the seed alone.  Raises
+    ValueError for a layer out of range, or fewer than two outputs with the cross-entropy.
+    """
+    sizes = tuple(widths)
+    if not 1 <= layer < len(sizes) - 1:
+        raise ValueError(f"layer must be in 1 .. {len(sizes) - 2} for widths {sizes}, got {layer}")
+    if loss_name == "cross_entropy" and sizes[-1] < 2:
+        raise ValueError(f"the cross-entropy needs at least two outputs, got widths {sizes}")
+    generator = torch.Generator().manual_seed(seed)
+    return _drawn(activation_name, loss_name, sizes, layer, seed, samples, generator)
+
+
+def _drawn(
+    name: str,
+    loss_name: str,
+    widths: tuple[int, ...],
+    layer: int,
+    seed: int,
+    samples: int,
+    generator: torch.Generator,
+) -> ImbalanceCase:
     net = Network(widths, activation(name), "ntk" if seed % 2 else "plain")
     weights = [
         torch.randn(shape, generator=generator, dtype=torch.float64) * (1.5 / shape[1] ** 0.5 / gain)
         for shape, gain in zip(net.shapes, net.gains, strict=True)
     ]
-    x = torch.randn(4, samples, generator=generator, dtype=torch.float64)
-    y = torch.randn(outputs, samples, generator=generator, dtype=torch.float64)
+    x = torch.randn(widths[0], samples, generator=generator, dtype=torch.float64)
+    y = torch.randn(widths[-1], samples, generator=generator, dtype=torch.float64)
     if loss_name == "logistic":
         y = torch.sign(y)
     if loss_name == "cross_entropy":
         y = torch.softmax(y, dim=0)
-    return ImbalanceCase(net, weights, x, y, loss(loss_name), 1 + seed % (depth - 1), seed)
+    return ImbalanceCase(net, weights, x, y, loss(loss_name), layer, seed)

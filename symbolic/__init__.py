@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from symbolic.imbalance import neuron_identity as neuron_identity
     from symbolic.imbalance_scope import homogeneous_matrix_entry as homogeneous_matrix_entry
     from symbolic.imbalance_scope import scope_identity as scope_identity
+    from symbolic.imbalance_scope import scope_parts as scope_parts
     from symbolic.inequality import InequalityEscape as InequalityEscape
     from symbolic.inequality import energy_inequality as energy_inequality
     from symbolic.inequality import inequality_escape as inequality_escape
@@ -198,6 +199,7 @@ _PUBLIC = {
     "neuron_identity": "imbalance",
     "homogeneous_matrix_entry": "imbalance_scope",
     "scope_identity": "imbalance_scope",
+    "scope_parts": "imbalance_scope",
     "InequalityEscape": "inequality",
     "energy_inequality": "inequality",
     "inequality_escape": "inequality",

@@ -25,11 +25,13 @@ from sympy.core.function import AppliedUndef
 from symbolic.polynomial_form import IdentitySides, LinearForm, as_fraction, undefined_function
 
 Statement = Literal["scalar", "neuron", "matrix"]
-Reading = Literal["exact", "sign-flipped", "no-minus-s", "half"]
+Reading = Literal["exact", "sign-flipped", "no-minus-s", "half", "leading-term"]
 
 _BELOW, _HERE, _ABOVE = sympy.symbols("n_below n n_above", integer=True, positive=True)
 _LOWER, _UPPER, _H, _DELTA = (sympy.IndexedBase(name) for name in ("W_lower", "W_upper", "h", "delta"))
 _IN, _HIDDEN, _OUT, _A, _B = sympy.symbols("in hidden out a b", integer=True)
+_AGAIN = sympy.Symbol("in_again", integer=True)
+_TAYLOR = sympy.IndexedBase("a")  # a[2], the coefficient of z^2 in s
 _FREE_I, _FREE_J = sympy.symbols("i j", integer=True)
 _S = undefined_function("s")
 _VALUE, _SLOPE = sympy.IndexedBase("s(z)"), sympy.IndexedBase("s'(z)")
@@ -47,7 +49,8 @@ def imbalance_identity_any_width(statement: Statement = "scalar", reading: Readi
 
     "scalar": d(|W_{l+1}|^2 - |W_l|^2)/dt = 2 <p, phi(z_l)>; "neuron": column i of W_{l+1} and row i of W_l only, free
     index i; "matrix": entry (i, j) of d(W_{l+1}^T W_{l+1} - W_l W_l^T)/dt, free indices i and j. Other readings alter
-    the claimed side. Raises ValueError for an unknown statement or reading.
+    the claimed side; "leading-term" puts s = a_1 z + a_2 z^2 in it. Raises ValueError for an unknown statement or
+    reading.
     """
     if statement not in ("scalar", "neuron", "matrix"):
         raise ValueError(f"expected a statement scalar, neuron or matrix, got {statement!r}: choose one of them")
@@ -78,12 +81,16 @@ def _claimed(statement: Statement, reading: Reading) -> sympy.Expr:
     def p(index: sympy.Symbol) -> sympy.Expr:
         return sympy.Sum(_UPPER[_OUT, index] * _DELTA[_OUT], (_OUT, 0, _ABOVE - 1))
 
-    def defect(at: sympy.Symbol, of: sympy.Symbol) -> sympy.Expr:  # p_at (s'(z_at) z_of - s(z_of)), phi if at = of
-        z = sympy.Sum(_LOWER[of, _IN] * _H[_IN], (_IN, 0, _BELOW - 1))
-        subtracted = 0 if reading == "no-minus-s" else _VALUE[of]
-        return p(at) * (_SLOPE[at] * z - subtracted)
+    def z(of: sympy.Symbol, over: sympy.Symbol = _IN) -> sympy.Expr:
+        return sympy.Sum(_LOWER[of, over] * _H[over], (over, 0, _BELOW - 1))
 
-    factors = {"exact": 1, "sign-flipped": -1, "no-minus-s": 1, "half": sympy.Rational(1, 2)}
+    def defect(at: sympy.Symbol, of: sympy.Symbol) -> sympy.Expr:  # p_at (s'(z_at) z_of - s(z_of)), phi if at = of
+        if reading == "leading-term":  # s = a_1 z + a_2 z^2: a_2 (2 z_at z_of - z_of^2)
+            return p(at) * _TAYLOR[2] * (2 * z(at) * z(of, _AGAIN) - z(of) * z(of, _AGAIN))
+        subtracted = 0 if reading == "no-minus-s" else _VALUE[of]
+        return p(at) * (_SLOPE[at] * z(of) - subtracted)
+
+    factors = {"exact": 1, "sign-flipped": -1, "no-minus-s": 1, "half": sympy.Rational(1, 2), "leading-term": 1}
     if reading not in factors:
         raise ValueError(f"expected a reading among {', '.join(factors)}, got {reading!r}: choose one of them")
     i, j = _FREE_I, _FREE_J

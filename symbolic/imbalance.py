@@ -22,8 +22,10 @@ import sympy
 from symbolic.polynomial_form import Canonicaliser, IdentitySides, undefined_function
 
 Reading = Literal["exact", "sign-flipped", "no-minus-s", "leading-term", "half"]
-MatrixReading = Literal["exact", "phi-only", "sign-flipped"]
-StepReading = Literal["exact", "first-order"]
+MatrixReading = Literal["exact", "phi-only", "sign-flipped", "no-minus-s", "leading-term", "half"]
+StepReading = Literal[
+    "exact", "first-order", "second-order-flipped", "half", "sign-flipped", "no-minus-s", "leading-term"
+]
 
 _S = undefined_function("s")
 _SLOPE = undefined_function("s", 1)
@@ -98,6 +100,7 @@ def matrix_identity(
 
     d/dt (W_{l+1}^T W_{l+1} - W_l W_l^T)_{ij} = p_i (s'(z_i) z_j - s(z_j)) + p_j (s'(z_j) z_i - s(z_i)).
     The reading "phi-only" claims p_i phi(z_i) + p_j phi(z_j), a function of phi alone: true on the diagonal only.
+    "leading-term" puts s = a_1 z + a_2 z^2 in the claimed side; the others are as in :func:`imbalance_identity`.
     """
     (pair,) = _layer_pairs(depth, (layer,), widths)
     _check_neurons(pair, layer, *entry)
@@ -112,19 +115,21 @@ def gradient_step_identity(
     """Both sides of the discrete law: a gradient-descent step of size eta changes Delta_l by exactly
 
     eta * rhs + eta^2 (|G_{l+1}|^2 - |G_l|^2), rhs = 2 < p, phi_s(z_l) >, with G_{l+1} = delta_{l+1} s(z_l)^T and
-    G_l = (s'(z_l) * p) h_{l-1}^T on the claimed side. The reading "first-order" drops the eta^2 term.
+    G_l = (s'(z_l) * p) h_{l-1}^T on the claimed side. The reading "first-order" drops the eta^2 term,
+    "second-order-flipped" gives it the other sign; the others alter rhs as in :func:`imbalance_identity`.
     """
     (pair,) = _layer_pairs(depth, (layer,), widths)
     eta = sympy.Symbol("eta")
     upper, lower = pair.upper - eta * pair.upper_gradient, pair.lower - eta * pair.lower_gradient
     step = _inner(upper, upper) - _inner(lower, lower) - _inner(pair.upper, pair.upper) + _inner(pair.lower, pair.lower)
-    claimed = eta * sum(_neuron_claim(pair, i, "exact") for i in range(pair.width))
-    if reading == "exact":
+    sign = {"first-order": 0, "second-order-flipped": -1}.get(reading, 1)
+    of_phi: Reading = "exact" if reading in ("first-order", "second-order-flipped") else reading  # type: ignore[assignment]
+    claimed = eta * sum(_neuron_claim(pair, i, of_phi) for i in range(pair.width))
+    if sign:
         upper_gradient = pair.delta_above * pair.z.applyfunc(_S).T
         lower_gradient = pair.p.multiply_elementwise(pair.slope) * pair.below.T
-        claimed += eta**2 * (_inner(upper_gradient, upper_gradient) - _inner(lower_gradient, lower_gradient))
-    elif reading != "first-order":
-        raise ValueError(f"expected a reading exact or first-order, got {reading!r}: choose one of them")
+        squares = _inner(upper_gradient, upper_gradient) - _inner(lower_gradient, lower_gradient)
+        claimed += sign * eta**2 * squares
     return pair.sides(step, claimed)
 
 
@@ -224,10 +229,14 @@ def _matrix_claim(pair: _LayerPair, entry: tuple[int, int], reading: MatrixReadi
     i, j = entry
     z, slope, p = pair.z, pair.slope, pair.p
     exact = p[i] * (slope[i] * z[j] - _S(z[j])) + p[j] * (slope[j] * z[i] - _S(z[i]))
+    a_2 = sympy.Symbol("a_2")
     claims = {
         "exact": exact,
         "sign-flipped": -exact,
         "phi-only": sum(p[k] * (slope[k] * z[k] - _S(z[k])) for k in entry),
+        "no-minus-s": p[i] * slope[i] * z[j] + p[j] * slope[j] * z[i],
+        "leading-term": a_2 * (p[i] * (2 * z[i] * z[j] - z[j] ** 2) + p[j] * (2 * z[i] * z[j] - z[i] ** 2)),
+        "half": exact / 2,
     }
     if reading not in claims:
         raise ValueError(f"expected a reading among {', '.join(claims)}, got {reading!r}: choose one of them")

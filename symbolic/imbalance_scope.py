@@ -1,10 +1,11 @@
-"""How far the imbalance identity reaches (THEORY T1, scope): seven architectures, as printed and corrected.
+"""How far the imbalance identity reaches (THEORY T1, scope): eight architectures, as printed and corrected.
 
 A pair of adjacent layers with inputs h and an undefined loss of its outputs: h stands for everything below, the loss
 for everything above. "as-printed" is d(|W_2|^2 - |W_1|^2)/dt = 2 <p, phi_s(z)>, p the gradient by the hidden values.
 
 architecture    as printed   corrected
 homogeneous     holds, = 0   s(z) = z D(z), D' = 0 (ReLU, leaky ReLU, |z|, almost everywhere): every neuron conserved
+piecewise-linear holds       s(z) = z D(z) + C(z), D' = C' = 0 (hardtanh), phi = -C almost everywhere
 residual-block  holds        outputs h + W_2 s(W_1 h), the pair inside one block
 convolution     holds        weight sharing: kernels with two taps and two hidden channels
 bias            fails        d(|W_2|^2 - |W_1|^2 - |b_1|^2)/dt = 2 <p, phi_s(z)>
@@ -28,10 +29,13 @@ import sympy
 
 from symbolic.polynomial_form import Canonicaliser, IdentitySides, LinearForm, undefined_function
 
-Architecture = Literal["homogeneous", "residual-block", "convolution", "bias", "skip", "batch-norm", "layer-norm"]
+Architecture = Literal[
+    "homogeneous", "piecewise-linear", "residual-block", "convolution", "bias", "skip", "batch-norm", "layer-norm"
+]
 Reading = Literal["as-printed", "corrected"]
 ARCHITECTURES: tuple[Architecture, ...] = (
     "homogeneous",
+    "piecewise-linear",
     "residual-block",
     "convolution",
     "bias",
@@ -42,6 +46,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
 
 _S = undefined_function("s")
 _D = undefined_function("D")
+_C = undefined_function("C")
 _R = undefined_function("R")  # R(v) = v^(-1/2)
 _SLOPE = undefined_function("s", 1)
 _LOSS = undefined_function("Loss")
@@ -51,7 +56,7 @@ _SAMPLES = 3  # with two samples or two neurons a normalised value is +-1 whatev
 def scope_identity(architecture: Architecture, reading: Reading = "as-printed") -> IdentitySides:
     """Both sides of the statement for one architecture; ``residual`` empty means that it holds.
 
-    For the first three architectures "corrected" is the printed statement neuron by neuron ("homogeneous") or itself.
+    For the first four architectures "corrected" is the printed statement neuron by neuron ("homogeneous") or itself.
     Raises ValueError for an unknown architecture or reading.
     """
     if architecture not in ARCHITECTURES or reading not in ("as-printed", "corrected"):
@@ -78,20 +83,86 @@ def homogeneous_matrix_entry(i: int, j: int) -> IdentitySides:
 
 def composed_pair(architecture: Architecture, weights: Weights, inputs: sympy.Matrix) -> list[sympy.Expr]:
     """The outputs of the pair of layers, over outputs or, for batch norm, over samples: all that the loss sees."""
-    lower, upper = weights.lower, weights.upper
+    upper, hidden = weights.upper, hidden_values(architecture, weights, inputs)
     if architecture == "convolution":
-        return list(_toeplitz(upper, 1, 2, 3) * (_toeplitz(lower, 2, 1, 4) * inputs).applyfunc(_S))
-    z = lower * inputs
-    if architecture == "homogeneous":
-        return list(upper * z.applyfunc(lambda value: value * _D(value)))
+        return list(_toeplitz(upper, 1, 2, 3) * hidden)
     if architecture == "residual-block":
-        return list(inputs + upper * z.applyfunc(_S))
+        return list(inputs + upper * hidden)
     if architecture == "bias":
-        return list(upper * (z + weights.lower_bias).applyfunc(_S) + weights.upper_bias)
+        return list(upper * hidden + weights.upper_bias)
     if architecture == "skip":
-        hidden = inputs + z.applyfunc(_S)
-        return list(hidden + (upper * hidden).applyfunc(_S))
-    return list(upper * normalised(z, over_rows=architecture == "layer-norm").applyfunc(_S))
+        return list(inputs + hidden + (upper * (inputs + hidden)).applyfunc(_S))
+    return list(upper * hidden)
+
+
+def hidden_values(architecture: Architecture, weights: Weights, inputs: sympy.Matrix) -> sympy.Matrix:
+    """The hidden values of the pair: a column, a column of channels times positions, or a column for each sample."""
+    lower = weights.lower
+    if architecture == "convolution":
+        return (_toeplitz(lower, 2, 1, 4) * inputs).applyfunc(_S)
+    z = lower * inputs
+    if architecture in ("homogeneous", "piecewise-linear"):
+        return z.applyfunc(lambda value: value * _D(value) + _constant_part(architecture, value))
+    if architecture == "bias":
+        return (z + weights.lower_bias).applyfunc(_S)
+    if architecture in ("batch-norm", "layer-norm"):
+        return normalised(z, over_rows=architecture == "layer-norm").applyfunc(_S)
+    return z.applyfunc(_S)
+
+
+def scope_parts(architecture: Architecture) -> dict[str, LinearForm]:
+    """The expectations that the statements combine, as forms in the notation of :func:`scope_identity`.
+
+    "p z s'", "p s": <p, z s'(z)> and <p, s(z)>, z normalised under a norm; the printed identity is twice the first
+    minus twice the second. "p z^2": a_2 <p, z^2>, the leading Taylor term of <p, phi> (absent where s has no Taylor
+    series). "p b s'": <p, b_1 s'(z)> with biases. "q z s'", "p h": <q, z s'(z)> and <p, h> with skip connections.
+    """
+    pair = _pair(architecture)
+    weights = pair.weights
+    names = _NormalisedNames(pair) if architecture in ("batch-norm", "layer-norm") else _names(pair.outputs)
+    z, p = _theorem_quantities(pair)
+    if architecture in ("homogeneous", "piecewise-linear"):
+        slope = z.applyfunc(lambda value: value * _D(value))
+        constant = z.applyfunc(lambda value: _constant_part(architecture, value))
+        return {"p z s'": names.form(_inner(p, slope)), "p s": names.form(_inner(p, slope + constant))}
+    slope = z.applyfunc(_SLOPE)
+    parts = {
+        "p z s'": _inner(p, z.multiply_elementwise(slope)),
+        "p s": _inner(p, z.applyfunc(_S)),
+        "p z^2": sympy.Symbol("a_2") * _inner(p, z.applyfunc(lambda value: value**2)),
+    }
+    if architecture == "bias":
+        parts["p b s'"] = _inner(p, weights.lower_bias.multiply_elementwise(slope))
+    if architecture == "skip":
+        q = sympy.Matrix(pair.loss_gradient)
+        parts |= {"q z s'": _inner(q, z.multiply_elementwise(slope)), "p h": _inner(p, pair.inputs)}
+    return {name: names.form(part) for name, part in parts.items()}
+
+
+def _theorem_quantities(pair: _Pair) -> tuple[sympy.Matrix, sympy.Matrix]:
+    """z_l as s sees it and p, the gradient by the hidden values through W_2, in the theorem's own notation."""
+    weights, gradient = pair.weights, sympy.Matrix(pair.loss_gradient)
+    z = weights.lower * pair.inputs if pair.architecture != "convolution" else sympy.Matrix()
+    if pair.architecture == "convolution":
+        return _toeplitz(weights.lower, 2, 1, 4) * pair.inputs, _toeplitz(weights.upper, 1, 2, 3).T * gradient
+    if pair.architecture == "bias":
+        return z + weights.lower_bias, weights.upper.T * gradient
+    if pair.architecture == "skip":
+        above = (weights.upper * (pair.inputs + z.applyfunc(_S))).applyfunc(_SLOPE)
+        return z, weights.upper.T * above.multiply_elementwise(gradient)
+    if pair.architecture in ("batch-norm", "layer-norm"):
+        # One output per sample: p has a column per sample (a single one under layer norm).
+        z = normalised(z, over_rows=pair.architecture == "layer-norm")
+        return z, weights.upper.T * gradient.T
+    return z, weights.upper.T * gradient
+
+
+def _constant_part(architecture: Architecture, value: sympy.Expr) -> sympy.Expr:
+    return _C(value) if architecture == "piecewise-linear" else sympy.Integer(0)
+
+
+def _inner(left: sympy.Matrix, right: sympy.Matrix) -> sympy.Expr:
+    return sympy.Add(*left.multiply_elementwise(right))
 
 
 def normalised(z: sympy.Matrix, over_rows: bool) -> sympy.Matrix:
@@ -174,6 +245,13 @@ def _homogeneous(pair: _Pair, reading: Reading) -> IdentitySides:
     return IdentitySides(measured, {})
 
 
+def _piecewise_linear(pair: _Pair, _reading: Reading) -> IdentitySides:
+    weights, names = pair.weights, _names(pair.outputs)
+    z, p = _theorem_quantities(pair)
+    rate = _piecewise_constant(2 * pair.euler(weights.lower) - 2 * pair.euler(weights.upper))
+    return IdentitySides(names.form(rate), names.form(-2 * _inner(p, z.applyfunc(_C))))
+
+
 def _residual_block(pair: _Pair, _reading: Reading) -> IdentitySides:
     return _plain_statement(pair, pair.weights.lower * pair.inputs, pair.weights.upper)
 
@@ -238,8 +316,9 @@ class _NormalisedNames:
 
 
 def _piecewise_constant(expression: sympy.Expr) -> sympy.Expr:
-    """D' = 0, as it is away from the kinks."""
-    return expression.xreplace(dict.fromkeys(expression.atoms(undefined_function("D", 1)), sympy.Integer(0)))
+    """D' = C' = 0, as it is away from the kinks."""
+    slopes = expression.atoms(undefined_function("D", 1), undefined_function("C", 1))
+    return expression.xreplace(dict.fromkeys(slopes, sympy.Integer(0)))
 
 
 def _names(outputs: list[sympy.Expr]) -> Canonicaliser:
@@ -274,6 +353,7 @@ def _matrix(name: str, rows: int, columns: int) -> sympy.Matrix:
 
 _STATEMENTS: dict[str, Callable[[_Pair, Reading], IdentitySides]] = {
     "homogeneous": _homogeneous,
+    "piecewise-linear": _piecewise_linear,
     "residual-block": _residual_block,
     "convolution": _convolution,
     "bias": _bias,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from numeric.imbalance import imbalance_terms, random_cases, weights_after_gd_step
+from numeric.imbalance import imbalance_terms, random_case, random_cases, weights_after_gd_step
 
 CASES = list(random_cases(activations=("linear", "tanh", "gelu", "sigmoid", "relu"), seeds=(0, 1)))
 
@@ -52,3 +52,16 @@ def test_cases_are_paired_and_hostile_layers_refused() -> None:
     assert all(torch.equal(a, b) for a, b in zip(first.weights, second.weights, strict=True))
     with pytest.raises(ValueError, match="layer must be in"):
         imbalance_terms(first.net, first.weights, first.x, first.y, first.loss, first.net.depth)
+
+
+def test_a_case_of_given_widths_follows_from_its_seed() -> None:
+    first, again, other = (random_case("gelu", "cross_entropy", (4, 9, 2, 3), 2, seed) for seed in (5, 5, 6))
+    assert first.net.widths == (4, 9, 2, 3) and first.layer == 2
+    assert (first.net.parameterisation, other.net.parameterisation) == ("ntk", "plain")
+    assert all(torch.equal(a, b) for a, b in zip(first.weights, again.weights, strict=True))
+    assert not torch.equal(first.x, other.x)
+    torch.testing.assert_close(first.y.sum(0), torch.ones(32, dtype=torch.float64))  # class probabilities
+    with pytest.raises(ValueError, match="layer must be in"):
+        random_case("tanh", "mse", (2, 2, 1), 2, 0)
+    with pytest.raises(ValueError, match="two outputs"):
+        random_case("tanh", "cross_entropy", (2, 2, 1), 1, 0)

@@ -25,7 +25,7 @@ def test_the_scalar_statement_in_full() -> None:
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
-@pytest.mark.parametrize("reading", ["sign-flipped", "no-minus-s", "half"])
+@pytest.mark.parametrize("reading", ["sign-flipped", "no-minus-s", "half", "leading-term"])
 def test_counterfeits_leave_a_residual(statement: df.Statement, reading: df.Reading) -> None:
     altered = imbalance_identity_any_width(statement, reading)
     assert altered.residual

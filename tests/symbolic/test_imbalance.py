@@ -64,6 +64,26 @@ def test_gradient_step_is_exact_to_second_order_in_eta(layer: int) -> None:
     assert gradient_step_identity(3, layer).residual == {}
     missing = gradient_step_identity(3, layer, reading="first-order").residual
     assert missing and all("eta**2" in monomial for monomial in missing)
+    flipped = gradient_step_identity(3, layer, reading="second-order-flipped").residual
+    assert flipped == {monomial: 2 * value for monomial, value in missing.items()}
+
+
+@pytest.mark.parametrize("reading", ["half", "sign-flipped", "no-minus-s", "leading-term"])
+def test_counterfeits_of_the_matrix_and_of_the_step_leave_a_residual(reading: str) -> None:
+    step = gradient_step_identity(3, 2, reading=reading)  # type: ignore[arg-type]
+    assert step.residual and not any("eta**2" in monomial for monomial in step.residual)
+    for entry in ((0, 1), (1, 1)):
+        assert matrix_identity(3, 2, entry, reading=reading).residual  # type: ignore[arg-type]
+
+
+def test_the_leading_term_is_the_truth_for_a_quadratic_activation() -> None:
+    a_1, a_2 = sympy.symbols("a_1 a_2")
+    y, z = sympy.symbols("y z")
+
+    def s(value: sympy.Expr) -> sympy.Expr:
+        return a_1 * value + a_2 * value**2
+
+    assert sympy.expand(s(y).diff(y) * z - s(z) - a_2 * (2 * y * z - z**2)) == 0
 
 
 def _without_an_activation(weights: Sequence[sympy.Matrix], inputs: sympy.Matrix, s: Activation) -> sympy.Matrix:
@@ -112,3 +132,5 @@ def test_impossible_requests_are_refused() -> None:
         neuron_identity(2, 1, 2)
     with pytest.raises(ValueError, match="reading"):
         imbalance_identity(2, 1, reading="twice")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="reading"):
+        gradient_step_identity(2, 1, reading="twice")  # type: ignore[arg-type]

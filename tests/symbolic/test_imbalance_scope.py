@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 import sympy
 
 from symbolic import imbalance_scope as scope
-from symbolic.imbalance_scope import homogeneous_matrix_entry, normalised, scope_identity
+from symbolic.imbalance_scope import homogeneous_matrix_entry, normalised, scope_identity, scope_parts
 from symbolic.polynomial_form import undefined_function
 
-HOLDS: tuple[scope.Architecture, ...] = ("homogeneous", "residual-block", "convolution")
+HOLDS: tuple[scope.Architecture, ...] = ("homogeneous", "piecewise-linear", "residual-block", "convolution")
 FAILS: tuple[scope.Architecture, ...] = ("bias", "skip", "batch-norm", "layer-norm")
 
 
@@ -28,6 +30,27 @@ def test_fails_as_printed_and_holds_corrected(architecture: scope.Architecture) 
     printed = scope_identity(architecture)
     assert printed.measured and printed.residual
     assert scope_identity(architecture, "corrected").residual == {}
+
+
+@pytest.mark.parametrize("architecture", scope.ARCHITECTURES)
+def test_the_parts_add_up_to_the_printed_claim_and_what_it_lacks_to_the_rate(architecture: scope.Architecture) -> None:
+    sides, parts = scope_identity(architecture), scope_parts(architecture)
+
+    def combined(**coefficients: int) -> dict[str, Fraction]:
+        total: dict[str, Fraction] = {}
+        for name, coefficient in coefficients.items():
+            for monomial, value in parts[name.replace("_", " ").replace("S", "s'")].items():
+                total[monomial] = total.get(monomial, Fraction(0)) + coefficient * value
+        return {monomial: value for monomial, value in total.items() if value}
+
+    assert combined(p_z_S=2, p_s=-2) == sides.claimed
+    true = {
+        "bias": lambda: combined(p_z_S=2, p_s=-2, p_b_S=-2),
+        "skip": lambda: combined(p_z_S=2, p_s=-2, q_z_S=2, p_h=-2),
+        "batch-norm": lambda: combined(p_s=-2),
+        "layer-norm": lambda: combined(p_s=-2),
+    }
+    assert true.get(architecture, lambda: combined(p_z_S=2, p_s=-2))() == sides.measured
 
 
 def test_bias_residual_is_the_bias_term() -> None:

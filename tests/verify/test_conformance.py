@@ -20,6 +20,7 @@ from verify.render import latex
 from verify.results import SCHEMA, Results, Verdict
 from verify.values import Evidence, Measurement, Prediction
 
+from . import network_mutants
 from .test_results import record
 
 CLAIMS = catalogue()
@@ -108,6 +109,10 @@ def _squared_unit(readout: Any, weights: Any, source: Any) -> Any:
 
 # The product of Theorem A has no activation to lose: it loses a layer, or gets a unit that is not linear.
 OVERLAP_MUTANTS = {_dropped_activation: _dropped_layer, _changed_index: _squared_unit}
+OTHER_MUTANTS = {
+    _dropped_activation: network_mutants.DROPPED_ACTIVATION,
+    _changed_index: network_mutants.CHANGED_INDEX,
+}
 
 
 @pytest.mark.parametrize("mutant", [_dropped_activation, _changed_index])
@@ -115,6 +120,8 @@ OVERLAP_MUTANTS = {_dropped_activation: _dropped_layer, _changed_index: _squared
 def test_3_a_proof_goes_red_when_the_network_is_another(
     claim: Claim, mutant: Callable[..., sympy.Matrix], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for (home, name), network in OTHER_MUTANTS[mutant].items():
+        monkeypatch.setattr(home, name, network)
     for module in (symbolic.imbalance, symbolic.manifold):
         monkeypatch.setattr(module, "composed_output", mutant)
     monkeypatch.setattr(symbolic.theorem_a, "composed_overlap", OVERLAP_MUTANTS[mutant])
