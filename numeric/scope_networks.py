@@ -15,6 +15,7 @@ Samples are columns (the first index for a convolution); float64; the loss is th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -145,15 +146,14 @@ def _pair(architecture: str, s: Callable[[Tensor], Tensor], w: _Parameters, h: T
 
 
 def _normalised(z: Tensor, over: int) -> Tensor:
-    centred = z - z.mean(over, keepdim=True)
-    deviation: Tensor = (centred**2).mean(over, keepdim=True).sqrt()
-    return centred / deviation
+    centred: Tensor = z - z.mean(over, keepdim=True)
+    return centred / torch.sqrt((centred * centred).mean(over, keepdim=True))
 
 
 def _drawn(architecture: str, generator: torch.Generator) -> _Parameters:
     def normal(*shape: int) -> Tensor:
-        fan_in = torch.Size(shape[1:]).numel()
-        return torch.randn(shape, generator=generator, dtype=torch.float64) * (1.3 / fan_in**0.5)
+        scale = 1.3 / math.sqrt(math.prod(shape[1:]))  # by the fan-in
+        return scale * torch.randn(shape, generator=generator, dtype=torch.float64)
 
     if architecture == "convolution":
         first, second, third = _CHANNELS
