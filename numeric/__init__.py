@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from numeric.flow import FlowResult as FlowResult
     from numeric.flow import gradient_flow as gradient_flow
     from numeric.hessian import dense_hessian as dense_hessian
+    from numeric.hessian import directional_derivatives as directional_derivatives
     from numeric.hessian import flat_gradient as flat_gradient
     from numeric.hessian import hessian_product as hessian_product
     from numeric.hessian import network_loss as network_loss
@@ -187,6 +188,7 @@ _PUBLIC: dict[str, str] = {
     "dense_hessian": "hessian",
     "descend": "optimisers",
     "difference_slopes": "estimators",
+    "directional_derivatives": "hessian",
     "equivalence_bound": "equivalence",
     "extrapolate_slopes": "estimators",
     "extreme_eigenvalues": "lanczos",

@@ -79,6 +79,28 @@ def dense_hessian(loss: Loss, weights: Sequence[torch.Tensor]) -> torch.Tensor:
     return (columns + columns.T) / 2
 
 
+def directional_derivatives(
+    loss: Loss, weights: Sequence[torch.Tensor], direction: Sequence[torch.Tensor], order: int
+) -> list[float]:
+    """d^k/dh^k of loss(weights + h direction) at h = 0 for k = 1 ... order, by repeated back-propagation through h.
+
+    ValueError unless order >= 1 and the direction has the shapes of the weights.
+    """
+    if order < 1 or [w.shape for w in weights] != [d.shape for d in direction]:
+        raise ValueError(f"expected order >= 1 and a direction shaped like the weights, got order {order}")
+    h = torch.zeros((), dtype=weights[0].dtype, device=weights[0].device, requires_grad=True)
+    with torch.enable_grad():
+        value = loss([w.detach() + h * d.detach() for w, d in zip(weights, direction, strict=True)])
+        found: list[float] = []
+        for _ in range(order):
+            if value.requires_grad:
+                (value,) = torch.autograd.grad(value, h, create_graph=True, allow_unused=True, materialize_grads=True)
+            else:  # a constant: every further derivative is zero
+                value = torch.zeros_like(h)
+            found.append(float(value.detach()))
+    return found
+
+
 def _leaves(weights: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     if not weights:
         raise ValueError("a Hessian needs at least one weight tensor")

@@ -121,6 +121,8 @@ if TYPE_CHECKING:
     from symbolic.saddle_hessian import manifold_hessian as manifold_hessian
     from symbolic.saddle_hessian import origin_hessian as origin_hessian
     from symbolic.saddle_hessian import origin_spectrum as origin_spectrum
+    from symbolic.saddle_sides import origin_identity as origin_identity
+    from symbolic.saddle_sides import saddle_identity as saddle_identity
     from symbolic.series import one_sided_taylor as one_sided_taylor
     from symbolic.series import phi_taylor as phi_taylor
     from symbolic.series import taylor as taylor
@@ -248,6 +250,8 @@ _PUBLIC = {
     "manifold_hessian": "saddle_hessian",
     "origin_hessian": "saddle_hessian",
     "origin_spectrum": "saddle_hessian",
+    "origin_identity": "saddle_sides",
+    "saddle_identity": "saddle_sides",
     "one_sided_taylor": "series",
     "phi_taylor": "series",
     "taylor": "series",

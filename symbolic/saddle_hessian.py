@@ -13,6 +13,7 @@ from itertools import combinations_with_replacement
 
 import sympy as sp
 
+from symbolic import imbalance, manifold
 from symbolic.rate import (
     ACTIVATION,
     ALPHA,
@@ -23,7 +24,6 @@ from symbolic.rate import (
     bottleneck,
     layer_scales,
     multilinear_derivative,
-    reduced_output,
     small_scale,
 )
 from symbolic.reduced_gains import ReducedGains, check_depth, symbolic_gains
@@ -52,7 +52,7 @@ def first_nonzero_derivative(
     """
     chosen = bottleneck(depth, small)  # type: ignore[arg-type]
     reduced = symbolic_gains(depth) if gains is None else gains
-    density = (TEACHER - reduced_output(reduced.gains, layer_scales(depth), chosen)) ** 2 / 2
+    density = (TEACHER - _chain(reduced.gains, layer_scales(depth), chosen)) ** 2 / 2
     vanishing = 0
     for order in range(1, len(chosen) + 1):
         found = []
@@ -80,7 +80,7 @@ def manifold_hessian(depth: int, small: object = None, gains: ReducedGains | Non
         raise ValueError(f"with one small layer X = 0 is no critical point and has no saddle Hessian, got {small!r}")
     reduced = symbolic_gains(depth) if gains is None else gains
     scales = layer_scales(depth)
-    density = (TEACHER - reduced_output(reduced.gains, scales, chosen)) ** 2 / 2
+    density = (TEACHER - _chain(reduced.gains, scales, chosen)) ** 2 / 2
     variables = [small_scale(i) if i in chosen else scales[i - 1] for i in range(1, depth + 1)]
 
     def entry(i: int, j: int) -> sp.Expr:
@@ -157,13 +157,17 @@ def _layers(depth: int, width: int, dimension: int) -> list[list[list[sp.Symbol]
     ]
 
 
+def _chain(gains: Sequence[sp.Expr], scales: Sequence[sp.Expr], small: tuple[int, ...]) -> sp.Expr:
+    """The network on one unit a layer: yhat = a_L X_L s(... s(a_1 X_1 u)), X_i a symbol where the layer is small."""
+    values = [small_scale(i) if i in small else scales[i - 1] for i in range(1, len(gains) + 1)]
+    weights = [sp.Matrix([[value]]) for value in values]
+    return manifold.composed_output(weights, gains, sp.Matrix([[INPUT]]), ACTIVATION)
+
+
 def _network(layers: list[list[list[sp.Expr]]], inputs: Sequence[sp.Symbol]) -> sp.Expr:
     """yhat = W_L s(... s(W_1 x)), with s(0) = 0 used where a row is empty."""
-    values: list[sp.Expr] = list(inputs)
-    for k, W in enumerate(layers):
-        outputs = values if k == 0 else [at_origin(ACTIVATION(v)) for v in values]
-        values = [sum((w * v for w, v in zip(row, outputs, strict=True)), sp.Integer(0)) for row in W]
-    return values[0]
+    weights = [sp.Matrix(W) for W in layers]
+    return imbalance.composed_output(weights, sp.Matrix(inputs), lambda value: at_origin(ACTIVATION(value)))[0, 0]
 
 
 def _alignment(value: sp.Expr, inputs: Sequence[sp.Symbol]) -> sp.Expr:

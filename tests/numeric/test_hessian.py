@@ -3,7 +3,7 @@ import torch
 
 from numeric.activations import activation
 from numeric.data import gaussian_batch, population, teacher
-from numeric.hessian import dense_hessian, flat_gradient, hessian_product, network_loss
+from numeric.hessian import dense_hessian, directional_derivatives, flat_gradient, hessian_product, network_loss
 from numeric.network import uniform_network
 
 
@@ -90,3 +90,24 @@ def test_the_saddle_of_a_two_layer_network_has_plus_minus_alpha_gamma(name, para
 def test_bad_input_gets_a_sentence(call, sentence) -> None:
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+def test_directional_derivatives_of_a_known_function() -> None:
+    """exp(a.w) along v: (a.v)^k exp(a.w); a polynomial ends in zeros."""
+    (w,), (v,) = random_weights((3,)), random_weights((3,))
+    a = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+    found = directional_derivatives(lambda weights: torch.exp(a @ weights[0]), [w], [v], 5)
+    rate, value = float(a @ v), float(torch.exp(a @ w))
+    assert found == pytest.approx([rate**k * value for k in range(1, 6)], rel=1e-12)
+    cube = directional_derivatives(lambda weights: weights[0].sum() ** 2, [w], [v], 4)
+    assert cube == pytest.approx([2 * float(w.sum() * v.sum()), 2 * float(v.sum()) ** 2, 0.0, 0.0])
+
+
+def test_directional_derivatives_agree_with_the_hessian() -> None:
+    weights, direction = random_weights((3, 2), (1, 3)), random_weights((3, 2), (1, 3))
+    first, second = directional_derivatives(small_net, weights, direction, 2)
+    flat = torch.cat([d.reshape(-1) for d in direction])
+    assert first == pytest.approx(float(flat_gradient(small_net, weights) @ flat), rel=1e-12)
+    assert second == pytest.approx(float(flat @ hessian_product(small_net, weights)(flat)), rel=1e-12)
+    with pytest.raises(ValueError, match="order"):
+        directional_derivatives(small_net, weights, direction, 0)

@@ -1,8 +1,8 @@
 """What the claims on the critical-depth law share: the nets, the ladder, the measured and the predicted times (T5).
 
-A net is read off a case: ``activation``, ``r`` small layers of ``L``; ``placement`` (first, last, spread; default
-first), ``scales`` of the other layers (ones, mixed; default ones), ``N`` (default 64), ``parameterisation`` (default
-ntk). Times are gradient-flow times, eps is X_l in ntk and F_l in plain.
+A net is read off a case: ``activation`` (``s`` where some cases have none), ``r`` small layers of ``L``; ``placement``
+(first, last, spread; default first), ``scales`` of the other layers (ones, mixed; default ones), ``N`` (default 64),
+``parameterisation`` (default ntk). Times are gradient-flow times, eps is X_l in ntk and F_l in plain.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def net_of(case: Case, **changes: object) -> Net:
     known = dict(case.parameters)
     depth, r = case.integer("L"), case.integer("r")
     net = Net(
-        activation=case.word("activation"),
+        activation=str(known["activation"] if "activation" in known else known["s"]),
         depth=depth,
         small=placed(str(known.get("placement", "first")), r, depth),
         scales=MIXED[:depth] if known.get("scales") == "mixed" else (1.0,) * depth,
