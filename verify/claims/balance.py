@@ -148,14 +148,14 @@ CLAIMS = (
             case(tier, seconds, activation=a, r=r, L=depth, placement=where, xi=xi, parameterisation=p)
             for tier, seconds, a, r, depth, where, xi, p in (
                 (Tier.SMOKE, 0.1, "tanh", 3, 5, "last", 0.8, "ntk"),
-                (Tier.SMOKE, 0.2, "gelu", 2, 4, "ends", 0.8, "plain"),
-                (Tier.STANDARD, 0.6, "gelu", 2, 3, "last", 1.2, "ntk"),
-                (Tier.STANDARD, 0.3, "erf", 2, 4, "last", 0.9, "plain"),
+                (Tier.SMOKE, 0.1, "gelu", 2, 4, "ends", 0.8, "plain"),
+                (Tier.STANDARD, 0.5, "gelu", 2, 3, "last", 1.2, "ntk"),
+                (Tier.STANDARD, 0.5, "erf", 2, 4, "last", 0.9, "plain"),
                 (Tier.STANDARD, 0.1, "tanh", 3, 5, "first", 0.8, "ntk"),
-                (Tier.FULL, 2.5, "gelu", 3, 5, "last", 1.2, "ntk"),
+                (Tier.FULL, 1.8, "gelu", 3, 5, "last", 1.2, "ntk"),
                 (Tier.FULL, 1.0, "silu", 1, 3, "last", 1.0, "ntk"),
                 (Tier.FULL, 0.4, "sin", 4, 6, "last", 0.7, "ntk"),
-                (Tier.FULL, 0.6, "gelu", 4, 6, "ends", 1.3, "plain"),
+                (Tier.FULL, 0.15, "gelu", 4, 6, "ends", 1.3, "plain"),
             )
         ),
         predict=_rate,

@@ -112,15 +112,15 @@ CLAIMS = (
         ),
         depends=("imbalance.identity",),
         cases=(
-            case(Tier.SMOKE, 0.1, activation="tanh", L=4, l=1, at="start"),
-            case(Tier.STANDARD, 0.4, activation="erf", L=3, l=1, at="half"),
+            case(Tier.SMOKE, 0.05, activation="tanh", L=4, l=1, at="start"),
+            case(Tier.STANDARD, 0.1, activation="erf", L=3, l=1, at="half"),
             *(
                 case(tier, seconds, expect=Expect.REFUTED, activation=activation, L=depth, l=pair, at=moment)
                 for tier, seconds, activation, depth, pair, moment in (
-                    (Tier.SMOKE, 0.1, "tanh", 4, 2, "start"),
+                    (Tier.SMOKE, 0.05, "tanh", 4, 2, "start"),
                     (Tier.SMOKE, 0.1, "gelu", 4, 1, "start"),
-                    (Tier.STANDARD, 0.3, "tanh", 2, 1, "half"),
-                    (Tier.STANDARD, 0.3, "tanh", 4, 1, "escape"),
+                    (Tier.STANDARD, 0.1, "tanh", 2, 1, "half"),
+                    (Tier.STANDARD, 0.1, "tanh", 4, 1, "escape"),
                     (Tier.FULL, 0.1, "silu", 5, 3, "start"),
                 )
             ),

@@ -113,10 +113,10 @@ CLAIMS = (
             for tier, seconds, activation, depth, parameterisation, eps in (
                 (Tier.SMOKE, 0.6, "tanh", 4, "ntk", 1e-12),
                 (Tier.STANDARD, 0.8, "tanh", 4, "ntk", 1e-30),
-                (Tier.STANDARD, 0.4, "gelu", 3, "plain", 1e-12),
+                (Tier.STANDARD, 0.7, "gelu", 3, "plain", 1e-12),
                 (Tier.FULL, 0.8, "erf", 4, "plain", 1e-30),
                 (Tier.FULL, 0.8, "silu", 3, "ntk", 1e-30),
-                (Tier.FULL, 0.4, "sin", 4, "ntk", 1e-12),
+                (Tier.FULL, 0.5, "sin", 4, "ntk", 1e-12),
             )
         ),
         predict=log.predict,
@@ -150,9 +150,9 @@ CLAIMS = (
                 (Tier.STANDARD, 0.9, "gelu", 3, 4, "first", 0.8, "ntk"),
                 (Tier.STANDARD, 0.7, "tanh", 4, 5, "first", 1.0, "ntk"),
                 (Tier.STANDARD, 0.7, "gelu", 2, 3, "first", 1.0, "plain"),
-                (Tier.FULL, 0.7, "silu", 3, 5, "ends", 0.8, "plain"),
+                (Tier.FULL, 1.2, "silu", 3, 5, "ends", 0.8, "plain"),
                 (Tier.FULL, 0.7, "erf", 3, 4, "ends", 1.2, "ntk"),
-                (Tier.FULL, 3.0, "gelu", 3, 4, "last", 0.9, "ntk"),
+                (Tier.FULL, 2.4, "gelu", 3, 4, "last", 0.9, "ntk"),
             )
         ),
         predict=log.predict,
@@ -184,12 +184,12 @@ CLAIMS = (
             case(tier, seconds, activation=a, r=4, L=depth, placement=where, xi=xi, parameterisation=p)
             for tier, seconds, a, depth, where, xi, p in (
                 (Tier.SMOKE, 0.4, "linear", 6, "ends", 0.8, "ntk"),
-                (Tier.STANDARD, 0.4, "tanh", 5, "first", 0.5, "ntk"),  # the sign flips: 1.19986 - 2
+                (Tier.STANDARD, 0.7, "tanh", 5, "first", 0.5, "ntk"),  # the sign flips: 1.19986 - 2
                 (Tier.STANDARD, 1.3, "gelu", 5, "last", 0.8, "ntk"),
                 (Tier.FULL, 0.7, "gelu", 5, "first", 0.8, "ntk"),
                 (Tier.FULL, 0.7, "erf", 6, "ends", 1.2, "plain"),
-                (Tier.FULL, 5.0, "tanh", 5, "last", 0.8, "ntk"),
-                (Tier.FULL, 5.0, "silu", 5, "ends", 0.9, "plain"),
+                (Tier.FULL, 1.7, "tanh", 5, "last", 0.8, "ntk"),
+                (Tier.FULL, 0.8, "silu", 5, "ends", 0.9, "plain"),
             )
         ),
         predict=log.predict,
@@ -222,7 +222,7 @@ CLAIMS = (
                 (Tier.SMOKE, 0.6, "gelu", 4, "first", 1.0, "ntk"),
                 (Tier.STANDARD, 0.7, "silu", 4, "first", 1.0, "plain"),
                 (Tier.STANDARD, 0.7, "tanh", 5, "first", 1.0, "ntk"),
-                (Tier.FULL, 1.5, "gelu", 5, "ends", 0.8, "plain"),
+                (Tier.FULL, 0.8, "gelu", 5, "ends", 0.8, "plain"),
             )
         ),
         predict=log.predict,
