@@ -86,6 +86,8 @@ if TYPE_CHECKING:
     from symbolic.manifold import reduced_system as reduced_system
     from symbolic.manifold import restricted_loss as restricted_loss
     from symbolic.manifold_any_width import manifold_tangency_any_width as manifold_tangency_any_width
+    from symbolic.misaligned import MisalignedEscape as MisalignedEscape
+    from symbolic.misaligned import misaligned_escape as misaligned_escape
     from symbolic.moments import Chain as Chain
     from symbolic.moments import Constant as Constant
     from symbolic.moments import gaussian_expectation as gaussian_expectation
@@ -217,6 +219,8 @@ _PUBLIC = {
     "reduced_system": "manifold",
     "restricted_loss": "manifold",
     "manifold_tangency_any_width": "manifold_any_width",
+    "MisalignedEscape": "misaligned",
+    "misaligned_escape": "misaligned",
     "Chain": "moments",
     "Constant": "moments",
     "gaussian_expectation": "moments",
