@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numeric.activation_jets import activation_jet as activation_jet
+    from numeric.activation_jets import one_sided_coefficients as one_sided_coefficients
+    from numeric.activation_jets import pointwise_pair as pointwise_pair
     from numeric.activation_view import scalar_view as scalar_view
     from numeric.activations import Activation as Activation
     from numeric.activations import activation as activation
@@ -202,6 +205,9 @@ _PUBLIC: dict[str, str] = {
     "he_start": "starts",
     "hessian_product": "hessian",
     "imbalance_along_flow": "imbalance_flow",
+    "activation_jet": "activation_jets",
+    "one_sided_coefficients": "activation_jets",
+    "pointwise_pair": "activation_jets",
     "gradient_time": "imbalance_flow",
     "imbalance_terms": "imbalance",
     "inequality_escape_time": "inequality",

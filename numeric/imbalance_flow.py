@@ -28,7 +28,7 @@ Integrand = Callable[[ImbalanceTerms], Mapping[str, float]]
 _EDGES = (0.0, 1.0 / 16, 1.0 / 4, 1.0)  # of the panels, in units of T: the flow is fastest at its start
 _HALVINGS = 2  # of every panel, where the quadrature is not accurate enough
 _LOOSER = 30.0  # by which the error of the looser run exceeds that of the tighter one
-_NODES = (12, 20)  # Gauss-Legendre nodes of a panel; the coarse rule judges the fine one
+_NODES = (10, 16)  # Gauss-Legendre nodes of a panel; the coarse rule judges the fine one
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,12 @@ def _attempt(
     loose, _ = _states(case, times, _LOOSER * rtol, device)
     along = [_integrand(case, weights, integrand) for weights in tight]
     integrals, other = _sum(along, times, fine), _sum(along, times, coarse)
-    wanted = set(np.searchsorted(times, fine[0]).tolist())
-    rough = _sum([_integrand(case, w, integrand) if k in wanted else {} for k, w in enumerate(loose)], times, fine)
+    wanted = set(np.searchsorted(times, coarse[0]).tolist())
+    rough = _sum([_integrand(case, w, integrand) if k in wanted else {} for k, w in enumerate(loose)], times, coarse)
     before = _delta(case, case.weights)
     change, change_loose = _delta(case, tight[-1]) - before, _delta(case, loose[-1]) - before
     quadrature = max(abs(integrals[name] - other[name]) for name in integrals)
-    solver = abs(change - change_loose) + max(abs(integrals[name] - rough[name]) for name in integrals)
+    solver = abs(change - change_loose) + max(abs(other[name] - rough[name]) for name in integrals)
     pair = case.weights[case.layer - 1 : case.layer + 1]
     size = sum(float((w * w).sum()) for w in pair)
     # Both squared norms are sums of as many rounded squares as a layer has entries.

@@ -17,19 +17,20 @@ Tree = tuple[Any, ...]
 Series = Any  # flint.arb_series
 
 _BITS = 256
-_ZERO_RADIUS = 2.0**-100  # a ball that contains 0 is 0 if its radius is below this; else the series is refused
+_LOST_BITS = 156  # a ball that contains 0 is 0 if its radius is below 2^(lost - working bits); else it is refused
 
 
 class NotExpandableError(ValueError):
     """The expression has no one-sided power series at 0 (a pole, a branch point, an undecidable sign)."""
 
 
-def taylor(tree: Tree, order: int, side: int = 1) -> tuple[float, ...]:
+def taylor(tree: Tree, order: int, side: int = 1, bits: int = _BITS) -> tuple[float, ...]:
     """Coefficients a_0 .. a_order of `tree` at 0, as approached from the side +1 or -1, rounded to float64.
 
-    `tree` is a neutral tree of nested tuples.  Raises NotExpandableError where there is no power series.
+    `tree` is a neutral tree of nested tuples; `bits` is the working precision, of which 156 may be lost.
+    Raises NotExpandableError where there is no power series.
     """
-    with flint.ctx.workprec(_BITS):
+    with flint.ctx.workprec(bits):
         cap = flint.ctx.cap
         flint.ctx.cap = order + 1
         try:
@@ -47,7 +48,7 @@ def _rounded(ball: Any) -> float:
     if not ball.is_finite():
         raise NotExpandableError("a coefficient is not finite at 0")
     if ball.contains(0):
-        if float(ball.rad()) > _ZERO_RADIUS:
+        if float(ball.rad()) > 2.0 ** (_LOST_BITS - flint.ctx.prec):
             raise NotExpandableError("a coefficient at 0 is known too poorly")
         return 0.0
     return float(ball)

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from symbolic.inequality import inequality_escape as inequality_escape
     from symbolic.inequality import overlap_inequality as overlap_inequality
     from symbolic.inequality import printed_inequality as printed_inequality
+    from symbolic.jets import certified_jet as certified_jet
     from symbolic.linear_escape import logarithm_constant as logarithm_constant
     from symbolic.linear_escape import logistic_residual as logistic_residual
     from symbolic.manifold import ReducedSystem as ReducedSystem
@@ -211,6 +212,7 @@ _PUBLIC = {
     "printed_inequality": "inequality",
     "logarithm_constant": "linear_escape",
     "logistic_residual": "linear_escape",
+    "certified_jet": "jets",
     "ReducedSystem": "manifold",
     "RowGradient": "manifold",
     "identical_rows_gradient": "manifold",

@@ -21,7 +21,7 @@ from symbolic.series import Expansions, NoExpansionError, expansions, phi_coeffi
 from symbolic.translate import exact_to_sympy, tree_to_sympy
 
 if TYPE_CHECKING:
-    from symbolic.trees import Tree
+    pass
 
 FIRST_ORDER = 6  # phi nearly always starts by then; a few terms are far cheaper than many
 SEARCH_ORDER = 320
@@ -178,16 +178,10 @@ def _where_phi_is_not_zero(activation: Activation) -> str:
 
 def _phi_at(activation: Activation, point: Fraction) -> Exact | None:
     """phi at a rational point where it is proved non-zero, from the exact expansion of s there; else None."""
-    shifted = _substituted(activation.elementary, trees.add(trees.Z, trees.rational(point)))
+    shifted = trees.substituted(activation.elementary, trees.add(trees.Z, trees.rational(point)))
     try:
         value, slope = expansions(shifted, 1).right
         phi = slope.scaled(fmpq(point.numerator, point.denominator)) - value
         return None if exact.is_zero(phi) else phi
     except ValueError:
         return None  # no expansion at this point, or undecided: another point may tell
-
-
-def _substituted(tree: Tree, argument: Tree) -> Tree:
-    if tree == trees.Z:
-        return argument
-    return tuple(_substituted(part, argument) if isinstance(part, tuple) else part for part in tree)

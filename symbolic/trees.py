@@ -76,6 +76,13 @@ def divide(numerator: Tree, denominator: Tree) -> Tree:
     return mul(numerator, power(denominator, -1))
 
 
+def substituted(tree: Tree, argument: Tree) -> Tree:
+    """The tree with ``argument`` in place of z."""
+    if tree == Z:
+        return argument
+    return tuple(substituted(part, argument) if isinstance(part, tuple) else part for part in tree)
+
+
 def where_negative(tree: Tree, below: Tree, above: Tree) -> Tree:
     """``below`` where the tree is negative, ``above`` elsewhere."""
     return ("piecewise", (("less", tree, rational(0)), below), (TRUE, above))

@@ -167,12 +167,12 @@ CLAIMS = (
         assumes=(*ASSUMES, ADJACENT),
         depends=("imbalance.identity",),
         cases=tuple(
-            case(tier, 0.3, activation=activation, loss=loss, L=depth, l=layer, n=n, until=until)
+            case(tier, 0.4, activation=activation, loss=loss, L=depth, l=layer, n=n, until=until)
             for tier, activation, loss, depth, layer, n, until in (
                 (Tier.SMOKE, "gelu", "mse", 3, 1, 4, 2.0),
-                (Tier.STANDARD, "tanh", "cross_entropy", 4, 2, 4, 1.5),
+                (Tier.STANDARD, "tanh", "cross_entropy", 4, 2, 4, 0.5),
                 (Tier.STANDARD, "sigmoid", "logistic", 2, 1, 5, 2.0),
-                (Tier.STANDARD, "linear", "mse", 3, 2, 4, 2.0),
+                (Tier.FULL, "linear", "mse", 3, 2, 4, 2.0),
                 (Tier.FULL, "silu", "cross_entropy", 5, 3, 6, 1.5),
                 (Tier.FULL, "erf", "mse", 4, 1, 6, 1.5),
                 (Tier.FULL, "softplus", "logistic", 3, 2, 6, 1.5),
