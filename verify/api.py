@@ -20,6 +20,7 @@ def run(
     out: str | Path | None = None,
     budget: float | None = None,
     strict: bool = False,
+    fresh: bool = False,
 ) -> Results:
     """Verify the selected claims (all by default) and return the record that ``results.json`` holds.
 
@@ -31,6 +32,6 @@ def run(
     except KeyError:
         raise ValueError(f"there is no tier {tier!r}: choose smoke, standard or full") from None
     options = Options(
-        selectors, filter, chosen, workers, device, seed, None if out is None else Path(out), budget, strict
+        selectors, filter, chosen, workers, device, seed, None if out is None else Path(out), budget, strict, fresh
     )
     return run_session(options).results

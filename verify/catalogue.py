@@ -23,20 +23,26 @@ def catalogue() -> tuple[Claim, ...]:
     Raises ``ValueError`` when a file does not load or exports no ``CLAIMS``, two claims share an id, a parent is
     unknown, or dependencies form a circle.
     """
-    return _catalogue(Path.cwd())
+    return _catalogue(Path.cwd())[0]
+
+
+def home_of(claim_id: str) -> str:
+    """Where a claim is defined: the name of a module of ours, or the path of a file of somebody's own."""
+    return _catalogue(Path.cwd())[1][claim_id]
 
 
 @functools.cache
-def _catalogue(folder: Path) -> tuple[Claim, ...]:
-    return in_order([*our_claims(), *claims_of(folder, read_claim_files(folder))])
+def _catalogue(folder: Path) -> tuple[tuple[Claim, ...], dict[str, str]]:
+    homed = [*our_claims(), *claims_of(folder, read_claim_files(folder))]
+    return in_order([claim for _, claim in homed]), {claim.id: home for home, claim in homed}
 
 
 @functools.cache
-def our_claims() -> tuple[Claim, ...]:
-    """The claims of ``verify/claims/``."""
+def our_claims() -> tuple[tuple[str, Claim], ...]:
+    """(module, claim) of every claim in ``verify/claims/``."""
     import verify.claims
 
-    found: list[Claim] = []
+    found: list[tuple[str, Claim]] = []
     for module in pkgutil.iter_modules(verify.claims.__path__):
         if module.name.startswith("_"):
             continue  # what several claim files share
@@ -44,8 +50,8 @@ def our_claims() -> tuple[Claim, ...]:
         claims = getattr(importlib.import_module(name), "CLAIMS", None)
         if not isinstance(claims, tuple) or not all(isinstance(claim, Claim) for claim in claims):
             raise ValueError(f"{name} must export CLAIMS, a tuple of verify.Claim")
-        found += claims
-    return in_order(found)
+        found += [(name, claim) for claim in claims]
+    return tuple(found)
 
 
 def in_order(claims: list[Claim]) -> tuple[Claim, ...]:

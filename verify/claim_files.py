@@ -21,19 +21,20 @@ ENTRY_POINTS = "saddle_escape.claims"
 _PREFIX = "saddle_escape_claims_"  # module names of claim files: they cannot meet another module's
 
 
-def claims_of(folder: Path, names: list[str]) -> list[Claim]:
-    """Claims of the files ``names`` (relative to ``folder``; a folder means every .py in it), then of entry points.
+def claims_of(folder: Path, names: list[str]) -> list[tuple[str, Claim]]:
+    """(path of its file, claim) of every claim in the files ``names``, then of entry points.
 
+    names: relative to ``folder``; a folder means every .py in it.
     Raises ``ValueError``, one sentence: a file that is not there or does not load, or one without ``CLAIMS``.
     """
-    found: list[Claim] = []
+    found: list[tuple[str, Claim]] = []
     for name in names:
         path = folder / name
         files = sorted(f for f in path.glob("*.py") if not f.name.startswith("_")) if path.is_dir() else [path]
         if not files:
             raise ValueError(f"the folder {path}, named in tool.saddle-escape.claims, has no claim file (*.py)")
         for file in files:
-            found += _exported(_loaded(file), str(file))
+            found += [(str(file), claim) for claim in _exported(_loaded(file), str(file))]
     for point in sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         try:
             module = point.load()
@@ -42,7 +43,8 @@ def claims_of(folder: Path, names: list[str]) -> list[Claim]:
                 f"the claims {point.name!r} of the package {_owner(point)} do not load: {_place(error, '')}"
                 "; repair or uninstall that package"
             ) from error
-        found += _exported(module, f"{point.value} of the package {_owner(point)}")
+        where = f"{point.value} of the package {_owner(point)}"
+        found += [(str(module.__file__), claim) for claim in _exported(module, where)]
     return found
 
 

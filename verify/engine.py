@@ -10,9 +10,10 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pebble import ProcessFuture
 
 PATIENCE = 0.5  # seconds between two looks at whether Ctrl-C was pressed
+LEAST_LIMIT = 120.0  # seconds that any case has, the import of torch and SymPy included
+SLOWEST = 30.0  # a machine that is slower than this is not one that anybody waits for
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -37,6 +40,16 @@ class Task:
 
     claim: Claim
     case: Case
+
+    @property
+    def key(self) -> str:
+        """``CLAIM[case]``."""
+        return f"{self.claim.id}[{self.case.text}]"
+
+
+def time_limit(case: Case) -> float:
+    """Seconds after which a case is stopped: far more than it declares, on however slow a machine."""
+    return LEAST_LIMIT + SLOWEST * case.seconds
 
 
 def hear_one(claim_id: str, case_text: str, context: Context) -> Result:
@@ -52,9 +65,11 @@ def hear(
     budget: float | None,
     report: Callable[[Task, Result], None],
     listen: Callable[[str, str, Context], Result] = hear_one,
+    known: Mapping[str, Result] | None = None,
 ) -> None:
     """Judge every task and call ``report`` as each verdict arrives; returns when all have one.
 
+    known: ``CLAIM[case]`` -> verdict that need not be reached again.
     budget: seconds for the whole run, or None; what has no verdict by then becomes inconclusive(budget).
     listen: judges one case in a worker, by claim id and case text; a function that a fresh process can import.
     Raises ``KeyboardInterrupt`` after stopping the workers; what was reported before stands.
@@ -65,19 +80,23 @@ def hear(
         return
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # read by the workers' libraries as they load
     deadline = None if budget is None else time.monotonic() + budget
+    court = _Court(list(tasks), report, known or {})
+    unknown = sum(task.key not in court.known for task in tasks)
     pool = ProcessPool(
-        max_workers=min(workers, len(tasks)),
+        max_workers=max(1, min(workers, unknown)),
         context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
     )
-    court = _Court(list(tasks), report)
     with _interruption() as interrupted:
         try:
             while court.open:
                 for task in court.callable_now():
                     with _deaf():  # the pool's threads and workers inherit it: Ctrl-C is this thread's to handle
-                        future = pool.schedule(listen, args=(task.claim.id, task.case.text, context))
+                        call = (task.claim.id, task.case.text, context)
+                        future = pool.schedule(listen, args=call, timeout=time_limit(task.case))
                     court.running[future] = task
+                if not court.running:
+                    continue
                 left = math.inf if deadline is None else deadline - time.monotonic()
                 if left <= 0:
                     court.close("budget: the run's time was spent before this case had a verdict")
@@ -133,8 +152,9 @@ def _deaf() -> Iterator[None]:
 class _Court:
     """Which tasks wait, run, or are done; a child is called only after every case of its selected parents."""
 
-    def __init__(self, tasks: list[Task], report: Callable[[Task, Result], None]) -> None:
+    def __init__(self, tasks: list[Task], report: Callable[[Task, Result], None], known: Mapping[str, Result]) -> None:
         self.waiting = tasks
+        self.known = known
         self.running: dict[ProcessFuture, Task] = {}
         self._report = report
         self._unsettled = {claim.id: 0 for claim in (task.claim for task in tasks)}
@@ -155,11 +175,14 @@ class _Court:
             self.waiting = [task for task in self.waiting if task not in ready]
             for task in sorted(ready, key=lambda task: -task.case.seconds):
                 fallen = [p for p in task.claim.depends if p in self._fallen]
-                if not fallen:
+                if fallen:
+                    reason = f"blocked-by {fallen[0]}, which has the verdict {self._fallen[fallen[0]]}"
+                    self._settled(task, unheard(task.claim, task.case, Verdict.INCONCLUSIVE, reason))
+                elif task.key in self.known:
+                    self._settled(task, self.known[task.key])
+                else:
                     yield task
                     continue
-                reason = f"blocked-by {fallen[0]}, which has the verdict {self._fallen[fallen[0]]}"
-                self._settled(task, unheard(task.claim, task.case, Verdict.INCONCLUSIVE, reason))
                 progress = True
 
     def settle(self, future: ProcessFuture) -> None:
@@ -172,6 +195,12 @@ class _Court:
         except ProcessExpired as death:
             reason = f"error: the worker process died (exit code {death.exitcode}); run this case alone to see why"
             result = unheard(task.claim, task.case, Verdict.ERROR, reason)
+        except TimeoutError:
+            reason = (
+                f"budget: stopped after {time_limit(task.case):.0f} s, the case declares {task.case.seconds:g} s; "
+                "declare what it needs or run it alone"
+            )
+            result = unheard(task.claim, task.case, Verdict.INCONCLUSIVE, reason)
         except (CancelledError, Exception) as error:  # what could not be sent to or from the worker
             reason = f"error: the worker could not answer: {type(error).__name__}: {error}"
             result = unheard(task.claim, task.case, Verdict.ERROR, reason)
@@ -192,3 +221,10 @@ class _Court:
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it stops us
+    if sys.platform == "linux":
+        import resource
+
+        # More than the machine has would wake the kernel's killer, which takes whom it likes: so the claim is told.
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (memory if hard < 0 else min(memory, hard), hard))

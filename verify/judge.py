@@ -56,9 +56,22 @@ def judge(claim: Claim, case: Case, context: Context) -> Result:
         result = _hear(claim, case, context)
     except OptionalDataAbsent as absence:
         result = unheard(claim, case, Verdict.SKIPPED, f"optional-data: {absence}")
+    except MemoryError:
+        result = unheard(claim, case, Verdict.INCONCLUSIVE, f"budget: {_OUT_OF_MEMORY}")
     except Exception as error:  # a claim is user code: whatever it raises, the rest of the run goes on
-        result = unheard(claim, case, Verdict.ERROR, f"error: {_describe(error)}")
+        if _is_out_of_memory(error):
+            result = unheard(claim, case, Verdict.INCONCLUSIVE, f"budget: {_OUT_OF_MEMORY}")
+        else:
+            result = unheard(claim, case, Verdict.ERROR, f"error: {_describe(error)}")
     return msgspec.structs.replace(result, seconds=round(time.perf_counter() - start, 4))
+
+
+_OUT_OF_MEMORY = "the case needs more memory than there is; run it alone, on a larger machine, or in smaller pieces"
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether torch ran out of memory: on a device it has a class for it, on the CPU only a sentence."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
 
 
 def unheard(claim: Claim, case: Case, verdict: Verdict, reason: str) -> Result:

@@ -126,8 +126,19 @@ class ClaimRecord(msgspec.Struct, frozen=True, kw_only=True):
     erratum: ErratumRecord | None = None
 
 
+class StoredRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a verdict comes from that was not heard in this run: when it was reached, and at which commit."""
+
+    date: str
+    commit: str | None
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The circumstances of a run. ``exit_code`` is null and ``complete`` false while it goes on."""
+    """The circumstances of a run. ``exit_code`` is null and ``complete`` false while it goes on.
+
+    stored: result (``CLAIM[case]``) -> where a verdict comes from that was taken from the store. digests:
+    result -> digest of the sources that it depends on. warnings: what a reader must know of the run itself.
+    """
 
     id: str
     started: str
@@ -145,6 +156,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     budget: float | None = None
     claims: dict[str, ClaimRecord] = {}
+    stored: dict[str, StoredRecord] = {}
+    digests: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
-from verify import environment, folder
+from verify import environment, folder, store
 from verify.catalogue import catalogue
 from verify.claim import Claim, Context, Tier
 from verify.engine import Task, hear
-from verify.results import SCHEMA, ClaimRecord, ErratumRecord, Result, Results, RunRecord, Verdict
+from verify.recorder import Recorder
+from verify.results import ClaimRecord, ErratumRecord, Result, Results, RunRecord, Verdict
 from verify.selection import nearest, parse_filter, parse_selector
+
+DTYPE = "float64"
+"""Of every verdict, on any device."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,23 @@ class Options:
     out: Path | None = None
     budget: float | None = None
     strict: bool = False
+    fresh: bool = False
     command: str = "verify.run"
 
 
 @dataclass(frozen=True)
 class Session:
-    """A finished (or interrupted) run: its folder and its record."""
+    """A finished (or interrupted) run: its folder, its record, and why that could not be written ("" where it was)."""
 
     out: Path
     results: Results
+    unwritten: str = ""
 
     @property
     def exit_code(self) -> int:
-        """The documented exit code."""
+        """The documented exit code; a record that could not be written is an error."""
+        if self.unwritten:
+            return 3
         code = self.results.run.exit_code
         assert code is not None
         return code
@@ -107,7 +112,7 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
         tier=options.tier.label,
         seed=options.seed,
         device=options.device,
-        dtype="float64",
+        dtype=DTYPE,
         commit=environment.commit(),
         command=options.command,
         versions=environment.versions(),
@@ -118,31 +123,26 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
         budget=options.budget,
         claims={task.claim.id: recorded(task.claim) for task in tasks},
     )
-    heard: dict[tuple[str, str], Result] = {}
-    start = time.monotonic()
-
-    def results(**changes: object) -> Results:
-        # In the order of the catalogue, whatever the order of arrival.
-        ordered = tuple(heard[key] for task in tasks if (key := (task.claim.id, task.case.text)) in heard)
-        elapsed = round(time.monotonic() - start, 3)
-        return Results(schema=SCHEMA, run=msgspec.structs.replace(record, seconds=elapsed, **changes), results=ordered)
+    recorder = Recorder(record, tasks, out, _keys(tasks, options, record))
+    known = {} if options.fresh else recorder.recall()
 
     def report(task: Task, result: Result) -> None:
-        heard[task.claim.id, task.case.text] = result
-        folder.write(out, results())
+        recorder.take(task, result)
         if watch:
-            watch(result, len(heard), len(tasks))
+            watch(result, len(recorder.heard), len(tasks))
 
-    context = Context(options.seed, options.device)
     try:
-        hear(tasks, context, workers, options.budget, report)
+        hear(tasks, Context(options.seed, options.device), workers, options.budget, report, known=known)
     except KeyboardInterrupt:
-        final = results(complete=False, exit_code=130)
+        final = recorder.write(complete=False, exit_code=130)
     else:
-        code = exit_code(tuple(heard.values()), strict=options.strict)
-        final = results(complete=True, exit_code=code)
-    folder.write(out, final)
-    return Session(out, final)
+        final = recorder.write(complete=True, exit_code=exit_code(recorder.heard, strict=options.strict))
+    return Session(out, final, recorder.unwritten)
+
+
+def _keys(tasks: Sequence[Task], options: Options, record: RunRecord) -> dict[str, store.Key]:
+    circumstances = store.Circumstances(options.seed, options.device, record.dtype, record.versions)
+    return {task.key: store.key(task.claim, task.case, circumstances) for task in tasks}
 
 
 def recorded(claim: Claim) -> ClaimRecord:

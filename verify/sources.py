@@ -60,13 +60,12 @@ class _Source:
     wildcard: bool
 
 
-def digests(claim_module: str, claim_file: Path | None, parameters: tuple[str, ...]) -> dict[str, str]:
+def digests(start: str, parameters: tuple[str, ...]) -> dict[str, str]:
     """Module (or data file) -> digest of what a case with these parameter texts reaches of it.
 
-    claim_file: the file of a claim that lies outside the project; None for ours, which is found by its module's name.
+    start: the module that defines the claim, or the path of a file outside the project.
     Raises ``ValueError`` for a source that cannot be read or parsed.
     """
-    start = claim_module if claim_file is None else str(claim_file)
     reached = _reached(start)
     names = _names(start, reached, parameters)
     found = {module: _digest(module, names) for module in sorted(reached)}

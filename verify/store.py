@@ -1,10 +1,10 @@
 """The memory of earlier verdicts: content-addressed, so that what did not change is not heard again.
 
 An entry's key is the SHA-256 of canonical JSON of everything that a verdict depends on: claim, case, seed, device,
-dtype, versions, machine, and the digests of the sources that the case reaches (``verify.sources``). Entries are one file
-each, ``<claim>/<case>/<key>.json``, written beside and renamed: two runs at once cannot disturb each other, and a file
-that is torn, garbled or of another schema is no entry. Verdicts that say nothing about the mathematics (error, skipped,
-a spent budget, a fallen parent) are not kept.
+dtype, versions, machine, and the digests of the sources that the case reaches (``verify.sources``). Entries are one
+file each, ``<claim>/<case>/<key>.json``, written beside and renamed: two runs at once cannot disturb each other, and a
+file that is torn, garbled or of another schema is no entry. Verdicts that say nothing about the mathematics (error,
+skipped, a spent budget, a fallen parent) are not kept.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from pathlib import Path
 import msgspec
 
 from verify import folder
+from verify.catalogue import home_of
 from verify.claim import Case, Claim
 from verify.results import Result, Verdict
-from verify.sources import HOME, digests, together
+from verify.sources import digests, together
 
 FOLDER = folder.REPORTS / "store"
 LARGEST = 8 << 20  # bytes of an entry; a result is a few kilobytes
@@ -72,7 +73,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 def key(claim: Claim, case: Case, circumstances: Circumstances) -> Key:
     """The key of ``case`` today; ``ValueError`` when a source that it reaches cannot be read."""
-    module = claim.predict.__module__ if claim.home == "" else claim.home
     parameters = tuple(str(value) for _, value in case.parameters)
     return Key(
         claim.id,
@@ -83,18 +83,9 @@ def key(claim: Claim, case: Case, circumstances: Circumstances) -> Key:
             "dtype": circumstances.dtype,
             "versions": dict(circumstances.versions),
             "machine": f"{sys.platform} {platform.machine()}",
-            "sources": digests(module, _file(module), parameters),
+            "sources": digests(home_of(claim.id), parameters),
         },
     )
-
-
-def _file(module: str) -> Path | None:
-    """The file of a claim's module where it lies outside the project, else None."""
-    name = getattr(sys.modules.get(module), "__file__", None)
-    if name is None:
-        return None
-    path = Path(name).resolve()
-    return None if HOME / "verify" in path.parents else path
 
 
 def _hash(value: object) -> str:
@@ -108,7 +99,11 @@ def _shelf(claim: str, case: str) -> Path:
 def read(address: Key) -> Entry | None:
     """The verdict at ``address``, or None where there is none that can be trusted."""
     entry = _entry(address.place)
-    return entry if entry is not None and (entry.result.claim, entry.result.case) == (address.claim, address.case) else None
+    return (
+        entry
+        if entry is not None and (entry.result.claim, entry.result.case) == (address.claim, address.case)
+        else None
+    )
 
 
 def _entry(path: Path) -> Entry | None:
@@ -176,3 +171,17 @@ def source_digest(address: Key) -> str:
     sources = address.parts["sources"]
     assert isinstance(sources, Mapping)
     return together(sources)
+
+
+def stale(digests: Mapping[str, str], versions: Mapping[str, str], now: Mapping[str, Key]) -> frozenset[str]:
+    """Results of a stored run (``CLAIM[case]``) whose sources, or the libraries, are not what they were.
+
+    digests, versions: of the run's record. now: today's keys; a result that the catalogue no longer has is stale.
+    """
+    return frozenset(
+        name
+        for name, digest in digests.items()
+        if name not in now
+        or source_digest(now[name])[: len(digest)] != digest
+        or now[name].parts["versions"] != versions
+    )

@@ -4,12 +4,19 @@ import os
 import signal
 import time
 
+from verify.claim import Case as Case
 from verify.claim import Claim as Claim
 from verify.claim import Context, Counterfeit, Reading, Tier, Witness, case
 from verify.claim import Hypothesis as Hypothesis
 from verify.judge import judge, unheard
 from verify.results import Result, Verdict
 from verify.values import Budget, Evidence, Measurement, Prediction
+
+
+def _measure(instance: Case, _: Context) -> Measurement:
+    if instance["does"] == "swallow":
+        bytearray(1 << 50)
+    return Measurement(1.0, budget=Budget(rounding=0.1))
 
 
 def claim(claim_id: str, *words: str, depends: tuple[str, ...] = ()) -> Claim:
@@ -28,7 +35,7 @@ def claim(claim_id: str, *words: str, depends: tuple[str, ...] = ()) -> Claim:
         depends=depends,
         cases=tuple(case(Tier.SMOKE, 0.1, n=n, does=word) for n, word in enumerate(words)),
         predict=lambda _: Prediction(1.0),
-        measure=lambda *_: Measurement(1.0, budget=Budget(rounding=0.1)),
+        measure=_measure,
         counterfeits=(Counterfeit("two", lambda *_: Prediction(2.0), nearest=True),),
     )
 

@@ -51,7 +51,7 @@ def test_a_claim_of_ones_own_stands_beside_ours(project: Path) -> None:
 
 def test_a_folder_means_every_file_in_it(project: Path) -> None:
     (project / "claims" / "_shared.py").write_text("raise RuntimeError")
-    assert [claim.id for claim in claims_of(project, ["claims"])] == ["mine.two"]
+    assert [claim.id for _, claim in claims_of(project, ["claims"])] == ["mine.two"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_package_brings_claims_by_its_entry_point(project: Path, monkeypatch: 
     monkeypatch.syspath_prepend(str(project))
     monkeypatch.setattr(claim_files.metadata, "entry_points", points)
     module = "packaged_claims"
-    assert [claim.id for claim in claims_of(project, [])] == ["mine.two"]
+    assert [claim.id for _, claim in claims_of(project, [])] == ["mine.two"]
     module = "not_there"
     with pytest.raises(
         ValueError, match=r"the claims 'mine' of the package unknown do not load: .*ModuleNotFoundError"

@@ -7,6 +7,7 @@ import pytest
 from tests.verify.misbehaviour import behave, claim
 from verify.claim import Claim, Context
 from verify.engine import Task, hear
+from verify.judge import judge, unheard
 from verify.results import Result, Verdict
 
 
@@ -63,3 +64,39 @@ def test_the_number_of_workers_does_not_matter(workers: int) -> None:
 
 def test_nothing_to_hear_is_no_error() -> None:
     assert verdicts([]) == {}
+
+
+def test_a_case_that_takes_far_longer_than_it_declares_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verify.engine.LEAST_LIMIT", 3.0)
+    monkeypatch.setattr("verify.engine.SLOWEST", 1.0)
+    found = verdicts([claim("a.b", "hang", "pass")])
+    assert found["a.b[n=1,does=pass]"].verdict is Verdict.PASS
+    stopped = found["a.b[n=0,does=hang]"]
+    assert stopped.verdict is Verdict.INCONCLUSIVE
+    assert stopped.reason.startswith("budget: stopped after 3 s, the case declares 0.1 s")
+
+
+def test_a_case_that_needs_more_memory_than_there_is_is_told_so() -> None:
+    found = verdicts([claim("a.b", "swallow", "pass")], workers=1)
+    assert found["a.b[n=0,does=swallow]"].reason.startswith("budget: the case needs more memory than there is")
+    assert found["a.b[n=1,does=pass]"].verdict is Verdict.PASS
+
+
+def test_what_is_known_is_not_heard_again() -> None:
+    subject = claim("a.b", "die", "pass")
+    known = {f"a.b[{subject.cases[0].text}]": judge(subject, subject.cases[0], Context())}
+    found: dict[str, Result] = {}
+    tasks = [Task(subject, case) for case in subject.cases]
+    hear(tasks, Context(), 1, None, lambda task, r: found.__setitem__(task.case.text, r), listen=behave, known=known)
+    assert [result.verdict for result in found.values()] == [Verdict.PASS, Verdict.PASS]
+
+
+def test_a_known_verdict_blocks_children_and_is_blocked_by_parents() -> None:
+    parent, child = claim("a.b", "fail"), claim("b.c", "die", depends=("a.b",))
+    fallen = unheard(parent, parent.cases[0], Verdict.FAIL, "")
+    passed = judge(child, child.cases[0], Context())
+    found: dict[str, Result] = {}
+    tasks = [Task(parent, parent.cases[0]), Task(child, child.cases[0])]
+    known = {tasks[0].key: fallen, tasks[1].key: passed}
+    hear(tasks, Context(), 1, None, lambda task, r: found.__setitem__(task.claim.id, r), listen=behave, known=known)
+    assert found["b.c"].reason.startswith("blocked-by a.b")

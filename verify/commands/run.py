@@ -50,7 +50,7 @@ class _Duration(click.ParamType[float]):
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of results.json (default: reports/<run id>).")
 @click.option("--budget", type=_Duration(), help="Stop after T (90, 5m, 1h); what is left is inconclusive.")
 @click.option("--strict", is_flag=True, help="Inconclusive fails (exit 1).")
-@click.option("--fresh", is_flag=True, help="Hear every case anew (no results are stored yet, so this is always so).")
+@click.option("--fresh", is_flag=True, help="Hear every case anew, whatever the store holds.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the exit code and what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, help="One row a case, and each verdict as it comes.")
 @click.pass_context
@@ -85,6 +85,7 @@ def command(
         out=out,
         budget=budget,
         strict=strict,
+        fresh=fresh,
         command=shlex.join(["saddle-escape", *sys.argv[1:]]),
     )
     console = Console(stderr=True)
@@ -111,7 +112,10 @@ def command(
     table = render(session.results, every_case=verbose, width=terminal_width(), colour=colour)
     if not quiet:
         click.echo(table)
-        click.echo(f"written: {session.out / RESULTS_FILE}")
+        if not session.unwritten:
+            click.echo(f"written: {session.out / RESULTS_FILE}")
     elif session.exit_code:
         click.echo(table[table.rfind("\n\n") :].strip())
+    if session.unwritten:
+        click.echo(f"saddle-escape: {session.unwritten}", err=True)
     ctx.exit(session.exit_code)

@@ -123,10 +123,13 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def render(results: Results, labels: Mapping[str, str] | None = None) -> dict[str, str]:
+def render(
+    results: Results, labels: Mapping[str, str] | None = None, stale: frozenset[str] = frozenset()
+) -> dict[str, str]:
     r"""File name -> text: ``claims-status.tex``, a table for each theorem, errata, power, everything, and a document.
 
-    labels: claim id -> the ``\label`` of the statement in the paper, which the tables then refer to.
+    labels: claim id -> the ``\label`` of the statement in the paper, which the tables then refer to. stale: results
+    (``CLAIM[case]``) whose verdict is marked, since something that they depend on has changed.
     """
     environment = _environment()
     summaries = by_claim(results.results)
@@ -137,6 +140,7 @@ def render(results: Results, labels: Mapping[str, str] | None = None) -> dict[st
         "power": power_line(results),
         "labels": {claim: text for claim, text in (labels or {}).items() if nameable(text)},
         "statement": lambda s: results.run.claims[s.claim].plain if s.claim in results.run.claims else "",
+        "mark": lambda results: r"\textsuperscript{stale}" if any(r.key in stale for r in results) else "",
         "summaries": summaries,
         "theorems": theorems,
     }

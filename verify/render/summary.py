@@ -107,7 +107,13 @@ def verdict_line(results: Results) -> str:
 def notes(results: Results) -> list[str]:
     """Sentences that a reader must not miss."""
     run = results.run
-    said = []
+    said = list(run.warnings)
+    if run.stored:
+        dates = sorted(record.date for record in run.stored.values())
+        said.append(
+            f"{len(run.stored)} of {len(results.results)} verdicts come from the store, reached between {dates[0]} and "
+            f"{dates[-1]}, since nothing that they depend on has changed (--fresh hears them again)."
+        )
     if not run.complete:
         said.append("This run was interrupted: only the cases listed here have verdicts.")
     if run.budget is not None and any(result.reason.startswith("budget") for result in results.results):
