@@ -157,7 +157,7 @@ class Erratum:
     corrected: str
 
 
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+")
+_ID = re.compile(r"[a-z0-9]+(-[A-Za-z0-9]+)*(\.[a-z0-9]+(-[A-Za-z0-9]+)*)+")
 
 
 @dataclass(frozen=True, kw_only=True)

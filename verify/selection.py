@@ -21,7 +21,7 @@ THEOREMS = tuple(f"T{number}" for number in range(1, 9))
 MAX_LENGTH = 500  # characters of a selector or a filter: a command line's worth, and a bound on the work
 MAX_DEPTH = 25  # nested parentheses and negations: far below Python's recursion limit
 
-_CLAIM_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*")
+_CLAIM_ID = re.compile(r"[a-z0-9]+(-[A-Za-z0-9]+)*(\.[a-z0-9]+(-[A-Za-z0-9]+)*)*")
 _TOKEN = re.compile(r"[ \t]*(?:(?P<parenthesis>[()])|(?P<word>[A-Za-z0-9.\-_=,\[\]+:/]+))")
 
 

@@ -131,7 +131,7 @@ CLAIMS = (
         ),
     ),
     Claim(
-        id="resonance.at-r-not-at-l",
+        id="resonance.at-r-not-at-L",
         theorem="T5",
         title="the resonance sits at r, not at L",
         latex=r"\log\tfrac1\varepsilon \text{ with coefficient } -\tfrac{2q}{q+1} c_{\mathrm{eff}} "
