@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 from verify.claim import Case, Claim, Context, Counterfeit, Erratum, Expect, Hypothesis, Reading, Tier, Witness, case
+from verify.claims._clock import measured_rate
 from verify.hypotheses import leaves_the_origin_at_first_order, smooth_at_the_origin
 from verify.values import Budget, Evidence, Measurement, Prediction
 
 WIDTH = 64
-# (L-2) K eps^(L-2) t is 1 within about 1e-4 here; the drift along the ladder says how closely.
-LADDER = tuple(1e-4 * 2.0**-k for k in range(3))
 RULE = "loss:0.5"
 
 ASSUMES = (
@@ -25,26 +23,10 @@ ASSUMES = (
 
 
 def _measure(case: Case, _: Context) -> Measurement:
-    """K from the growth of the escape time between neighbouring rungs, in which the constant of the rule drops out."""
     import numeric
 
-    depth = case.integer("L")
-    model = numeric.ManifoldModel(case.word("activation"), depth, WIDTH, case.word("parameterisation"))
-    escape = numeric.manifold_escape(model, numeric.bottleneck_starts(LADDER, depth), RULE)
-    stuck = [status for status in escape.status if status is not numeric.RunStatus.ESCAPED]
-    if stuck:
-        return Measurement(math.nan, problem=stuck[0].advice)
-    integrals = [eps ** (2 - depth) / (depth - 2) for eps in LADDER]
-    gained = [late - early for early, late in pairwise(escape.times.tolist())]
-    rates = [(late - early) / gain for (early, late), gain in zip(pairwise(integrals), gained, strict=True)]
-    error = float(escape.errors[-1] + escape.errors[-2]) / gained[-1] * rates[-1]
-    return Measurement(
-        rates[-1],
-        f"d(eps^(2-L)/(L-2)) / dt, eps = {LADDER[-2]:.3g} to {LADDER[-1]:.3g}, {RULE}",
-        "1/time",
-        # The next term is O(eps) or smaller; order 1/2 bounds it from the drift with room for what follows it.
-        Budget(discretisation=error, finite_eps=abs(rates[-1] - rates[-2]) / (math.sqrt(2) - 1)),
-    )
+    arguments = case.word("activation"), case.integer("L"), WIDTH, case.word("parameterisation")
+    return measured_rate(numeric.ManifoldModel(*arguments), RULE)
 
 
 def _arguments(case: Case) -> tuple[Any, int, int, str]:
