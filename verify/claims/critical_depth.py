@@ -284,7 +284,7 @@ CLAIMS = (
         assumes=(AT_LEAST_THREE, *ASSUMES),
         depends=("critical-depth.exponent",),
         cases=tuple(
-            case(tier, 0.2, r=r, L=depth, activation=activation, N=width)
+            case(tier, 0.35, r=r, L=depth, activation=activation, N=width)
             for tier, r, depth, activation, width in (
                 (SMOKE, 3, 4, "gelu", 64),
                 (STANDARD, 3, 3, "tanh", 256),
@@ -322,7 +322,7 @@ CLAIMS = (
         assumes=(Hypothesis("2 <= r < L", lambda case: 2 <= case.integer("r") < case.integer("L")), *ASSUMES),
         depends=("critical-depth.exponent",),
         cases=tuple(
-            case(tier, 0.3, r=r, L=depth, activation=activation, scales="mixed", parameterisation=parameterisation)
+            case(tier, 0.4, r=r, L=depth, activation=activation, scales="mixed", parameterisation=parameterisation)
             for tier, r, depth, activation, parameterisation in (
                 (SMOKE, 3, 4, "gelu", "ntk"),
                 (STANDARD, 3, 5, "tanh", "plain"),

@@ -215,7 +215,7 @@ CLAIMS = (
         assumes=(Hypothesis("r = 1, or r = L = 2 and s linear", lambda case: case.integer("r") <= 2), *ASSUMES),
         cases=(
             *(
-                case(tier, 0.06, r=1, L=depth, activation=s, placement=where, scales="mixed", parameterisation=p)
+                case(tier, 0.2, r=1, L=depth, activation=s, placement=where, scales="mixed", parameterisation=p)
                 for tier, depth, s, where, p in (
                     (SMOKE, 3, "gelu", "spread", "ntk"),
                     (STANDARD, 3, "tanh", "first", "plain"),
@@ -227,7 +227,7 @@ CLAIMS = (
                 )
             ),
             *(
-                case(tier, 0.1, r=2, L=2, activation="linear", parameterisation=p, F=fraction)
+                case(tier, 0.3, r=2, L=2, activation="linear", parameterisation=p, F=fraction)
                 for tier, p, fraction in (
                     (SMOKE, "ntk", "1/2"),
                     (STANDARD, "plain", "1/2"),
@@ -293,7 +293,7 @@ CLAIMS = (
         assumes=(Hypothesis("r >= 2", lambda case: case.integer("r") >= 2), *ASSUMES),
         depends=("critical-depth.exponent",),
         cases=tuple(
-            case(tier, 0.06, r=r, L=depth, activation=s, placement=where, scales="mixed", parameterisation=p)
+            case(tier, 0.15, r=r, L=depth, activation=s, placement=where, scales="mixed", parameterisation=p)
             for tier, r, depth, s, where, p in (
                 (SMOKE, 3, 5, "gelu", "spread", "ntk"),
                 (SMOKE, 4, 5, "tanh", "last", "plain"),
