@@ -225,11 +225,11 @@ CLAIMS = (
         witnesses=WITNESSES,
         assumes=(Hypothesis("s has four derivatives at the points of comparison"),),
         cases=(
-            *(case(Tier.SMOKE, 0.05, activation=name, definition="series") for name in SMOKE),
+            *(case(Tier.SMOKE, 0.03, activation=name, definition="series") for name in SMOKE),
             *(case(Tier.SMOKE, 0.03, activation="gelu", definition=definition) for definition in ("torch", "numpy")),
-            *(case(Tier.STANDARD, 0.1, activation=name, definition="series") for name in NAMES if name not in SMOKE),
-            *(case(Tier.STANDARD, 0.03, activation=name, definition="torch") for name in NAMES if name != "gelu"),
-            *(case(Tier.FULL, 0.03, activation=name, definition="numpy") for name in NAMES if name != "gelu"),
+            *(case(Tier.STANDARD, 0.02, activation=name, definition="series") for name in NAMES if name not in SMOKE),
+            *(case(Tier.STANDARD, 0.01, activation=name, definition="torch") for name in NAMES if name != "gelu"),
+            *(case(Tier.FULL, 0.01, activation=name, definition="numpy") for name in NAMES if name != "gelu"),
             case(Tier.FULL, 0.05, activation="swish", beta="2", definition="series"),
             case(Tier.FULL, 0.05, activation="snake", a="3", definition="series"),
             case(Tier.FULL, 0.05, activation="celu", a="2", definition="torch"),
@@ -264,22 +264,22 @@ CLAIMS = (
         assumes=(EXPANDABLE,),
         depends=("activation.agreement",),
         cases=(
-            *(case(Tier.SMOKE, 0.03, activation=name, by="series") for name in ("gelu", "tanh", "softsign")),
-            *(case(Tier.SMOKE, 0.04, activation=name, by="fit") for name in ("gelu", "tanh")),
+            *(case(Tier.SMOKE, 0.01, activation=name, by="series") for name in ("gelu", "tanh", "softsign")),
+            *(case(Tier.SMOKE, 0.02, activation=name, by="fit") for name in ("gelu", "tanh")),
             *(
-                case(Tier.STANDARD, 0.02, activation=name, by="series")
+                case(Tier.STANDARD, 0.01, activation=name, by="series")
                 for name in NAMES
                 if name not in ("gelu", "tanh", "softsign")
             ),
-            *(case(Tier.STANDARD, 0.04, activation=name, by="fit") for name in ("sigmoid", "mish", "elu", "relu")),
+            *(case(Tier.STANDARD, 0.02, activation=name, by="fit") for name in ("sigmoid", "mish", "elu", "relu")),
             *(
-                case(Tier.FULL, 0.04, activation=name, by="fit")
+                case(Tier.FULL, 0.02, activation=name, by="fit")
                 for name in NAMES
                 if name not in ("gelu", "tanh", "sigmoid", "mish", "elu", "relu")
             ),
-            *(case(Tier.FULL, 0.04, activation="elu", a=a, by="fit") for a in ("1/2", "2", "-1")),
-            case(Tier.FULL, 0.04, activation="celu", a="2", by="series"),
-            case(Tier.FULL, 0.04, activation="swish", beta="851/500", by="series"),
+            *(case(Tier.FULL, 0.02, activation="elu", a=a, by="fit") for a in ("1/2", "2", "-1")),
+            case(Tier.FULL, 0.02, activation="celu", a="2", by="series"),
+            case(Tier.FULL, 0.02, activation="swish", beta="851/500", by="series"),
         ),
         predict=_predict_expansion,
         measure=_measure_expansion,

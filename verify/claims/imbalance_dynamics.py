@@ -167,7 +167,7 @@ CLAIMS = (
         assumes=(*ASSUMES, ADJACENT),
         depends=("imbalance.identity",),
         cases=tuple(
-            case(tier, 0.4, activation=activation, loss=loss, L=depth, l=layer, n=n, until=until)
+            case(tier, 0.5, activation=activation, loss=loss, L=depth, l=layer, n=n, until=until)
             for tier, activation, loss, depth, layer, n, until in (
                 (Tier.SMOKE, "gelu", "mse", 3, 1, 4, 2.0),
                 (Tier.STANDARD, "tanh", "cross_entropy", 4, 2, 4, 0.5),

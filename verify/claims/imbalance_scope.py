@@ -218,9 +218,9 @@ def _case(tier: Tier, architecture: str, statement: str, activation: str = "", l
     reading = Reading.AS_PRINTED if printed else Reading.CORRECTED
     shape = {"architecture": architecture, "statement": statement}
     if not activation:
-        return case(tier, 0.15, expect=expect, reading=reading, **shape, check="proof")
+        return case(tier, 0.07, expect=expect, reading=reading, **shape, check="proof")
     rest = {"activation": activation, "loss": loss}
-    return case(tier, 0.02, expect=expect, reading=reading, **shape, check="autograd", **rest)
+    return case(tier, 0.01, expect=expect, reading=reading, **shape, check="autograd", **rest)
 
 
 def _both(tier: Tier, architecture: str, activation: str = "", loss: str = "") -> tuple[Case, ...]:
