@@ -157,7 +157,7 @@ class Erratum:
     corrected: str
 
 
-_ID = re.compile(r"[a-z0-9]+(-[A-Za-z0-9]+)*(\.[a-z0-9]+(-[A-Za-z0-9]+)*)+")
+ID = re.compile(r"[a-z0-9]+(-[A-Za-z0-9]+)*(\.[a-z0-9]+(-[A-Za-z0-9]+)*)+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +198,7 @@ class Claim:
 
     def __post_init__(self) -> None:
         for broken, rule in (
-            (not _ID.fullmatch(self.id), "an id is kebab-case words joined by dots, such as critical-depth.exponent"),
+            (not ID.fullmatch(self.id), "an id is kebab-case words joined by dots, such as critical-depth.exponent"),
             (
                 not re.fullmatch(r"[A-Z][A-Za-z0-9-]{0,30}", self.theorem),
                 "a theorem is T1, T2, ..., or a word such as Saxe",

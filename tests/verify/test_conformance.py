@@ -1,6 +1,5 @@
 """CONTRACT "Conformance tests": rules that every claim of the catalogue keeps, ours and those to come."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,14 +13,13 @@ import symbolic.manifold
 import symbolic.theorem_a
 from verify.catalogue import catalogue, in_order
 from verify.claim import Case, Claim, Context, Expect, Reading, Tier
+from verify.conformance import RULES
 from verify.decision import Outcome, decide
 from verify.judge import judge
-from verify.render import latex
-from verify.results import SCHEMA, Results, Verdict
+from verify.results import Verdict
 from verify.values import Evidence, Measurement, Prediction
 
 from . import network_mutants
-from .test_results import record
 
 CLAIMS = catalogue()
 PRINTED = [claim for claim in CLAIMS if any(claim.expected(c) is Expect.REFUTED for c in claim.cases)]
@@ -36,39 +34,10 @@ def smoke(claim: Claim) -> tuple[Case, ...]:
     return claim.cases_in(Tier.SMOKE)
 
 
-@pytest.fixture
-def without_symbolic(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Call it to make the symbolic witness impossible to import, until the test ends."""
-
-    def block() -> None:
-        for name in [name for name in sys.modules if name == "symbolic" or name.startswith("symbolic.")]:
-            monkeypatch.setitem(sys.modules, name, None)
-
-    return block
-
-
+@pytest.mark.parametrize("rule", RULES)
 @by_id(CLAIMS)
-def test_1_a_measurement_does_not_listen_to_the_prediction(claim: Claim, without_symbolic: Callable[[], None]) -> None:
-    heard = [(case, claim.measure(case, Context(seed=1))) for case in smoke(claim)]
-    numerical = [
-        (case, measurement)
-        for case, measurement in heard
-        # A proof's measurement is the other side of the identity, which the symbolic witness derives.
-        if (measurement.evidence or claim.evidence) is not Evidence.PROOF
-    ]
-    without_symbolic()
-    for case, measurement in numerical:
-        assert claim.measure(case, Context(seed=1)) == measurement
-
-
-@by_id(PRINTED)
-def test_2_a_printed_error_turns_around_when_it_is_corrected(claim: Claim) -> None:
-    assert claim.corrected is not None
-    turned = replace(claim, predict=claim.corrected)
-    for case in smoke(claim):
-        result = judge(turned, case, Context())
-        if claim.expected(case) is Expect.REFUTED:
-            assert (result.verdict, result.as_expected) == (Verdict.PASS, False)
+def test_every_claim_keeps_the_rules(claim: Claim, rule: str) -> None:
+    assert list(RULES[rule](claim)) == []
 
 
 def _dropped_activation(weights: Any, *rest: Any) -> Any:
@@ -131,35 +100,6 @@ def test_3_a_proof_goes_red_when_the_network_is_another(
     assert outcomes == {Outcome.REFUTED}
 
 
-@by_id(CLAIMS)
-def test_4_doubled_budgets_still_refute_every_counterfeit(claim: Claim) -> None:
-    for case in claim.cases_in(Tier.STANDARD):
-        measurement = claim.measure(case, Context())
-        wide = replace(measurement, budget=measurement.budget.scaled(2))
-        prediction = claim.predict(case)
-        for counterfeit in claim.counterfeits:
-            altered = counterfeit.alter(case, prediction)
-            if altered is not None:
-                altered = replace(altered, budget=altered.budget.scaled(2))
-                assert decide(altered, wide).outcome is Outcome.REFUTED, (case.text, counterfeit.name)
-
-
-@by_id(CLAIMS)
-def test_5_standard_is_spread_over_classes_and_depths(claim: Claim) -> None:
-    cases = claim.cases_in(Tier.STANDARD)
-    names = {key for case in cases for key, _ in case.parameters}
-    if "activation" in names:
-        # A proof is for an undefined activation, and a typed expression is a case of its own kind: neither has a name.
-        named = [case.word("activation") for case in cases if "activation" in dict(case.parameters)]
-        found = [symbolic.classify(symbolic.activation(name)) for name in named]
-        assert len({c.universality_class for c in found}) >= 2
-        assert any(c.alpha != 1 for c in found)
-    if names & {"L", "r"}:
-        assert len({tuple(case[k] for k in ("L", "r") if k in dict(case.parameters)) for case in cases}) >= 2
-    # Declared, not timed: tests/benchmarks holds the declared seconds against the measured ones.
-    assert sum(case.seconds for case in smoke(claim)) <= 2
-
-
 def test_6_ids_are_unique_and_parents_exist() -> None:
     assert len({claim.id for claim in CLAIMS}) == len(CLAIMS)
     with pytest.raises(ValueError, match="two claims"):
@@ -169,29 +109,6 @@ def test_6_ids_are_unique_and_parents_exist() -> None:
     a, b = replace(CLAIMS[0], id="a.a", depends=("b.b",)), replace(CLAIMS[0], id="b.b", depends=("a.a",))
     with pytest.raises(ValueError, match="circle"):
         in_order([a, b])
-
-
-@by_id(CLAIMS)
-def test_6_every_claim_is_as_expected_and_shows(claim: Claim) -> None:
-    assert smoke(claim), "a claim without a smoke case is not verified by default"
-    results = tuple(judge(claim, case, Context()) for case in smoke(claim))
-    tried = {c.name for result in results for c in result.counterfeits}
-    nearest = next(c.name for c in claim.counterfeits if c.nearest)
-    assert nearest in tried, "the nearest counterfeit is tried in tier smoke"
-    for result in results:
-        assert result.as_expected is True, result.reason
-        assert all(counterfeit.refuted for counterfeit in result.counterfeits)
-        assert result.hypotheses
-        grades = [grade.value for grade in Evidence]
-        assert grades.index(str(result.evidence)) >= grades.index(claim.evidence.value)
-    files = latex.render(Results(schema=SCHEMA, run=record(), results=results))
-    assert latex.escape(results[0].verdict.value) in files[f"{claim.theorem}.tex"]
-
-
-@by_id(CLAIMS)
-def test_every_counterfeit_is_tried_in_some_case_of_standard(claim: Claim) -> None:
-    for counterfeit in claim.counterfeits:
-        assert any(counterfeit.alter(case, claim.predict(case)) is not None for case in claim.cases_in(Tier.STANDARD))
 
 
 def test_the_readings_that_are_known_to_be_wrong_are_expected_refuted() -> None:

@@ -1,0 +1,93 @@
+"""The rules themselves can fail: each of these claims breaks one, and the sentence says which."""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from verify.claim import Case, Claim, Context, Counterfeit, Erratum, Expect, Reading, Tier, case
+from verify.conformance import RULES, breaches
+from verify.values import Budget, Evidence, Measurement, Prediction
+
+Sample = Callable[..., Claim]
+
+
+def listens(_: Case, context: Context) -> Measurement:
+    import symbolic
+
+    return Measurement(float(symbolic.escape_exponent(3) + 2), budget=Budget(rounding=0.1))
+
+
+def drawn(_: Case, context: Context) -> Measurement:
+    return Measurement(1.0 + 1e-3 * random.random(), budget=Budget(rounding=0.1))
+
+
+def near(_: Case, truth: Prediction) -> Prediction:
+    return Prediction(1.5)
+
+
+TWO = Counterfeit("two", lambda *_: Prediction(2.0), nearest=True)
+PRINTED = {
+    "reading": Reading.AS_PRINTED,
+    "expect": Expect.REFUTED,
+    "predict": lambda _: Prediction(2.0),
+    "erratum": Erratum("p", "f", "t", "sample.claim"),
+    "counterfeits": (Counterfeit("three", lambda *_: Prediction(3.0), nearest=True),),
+}
+
+
+def test_a_good_claim_breaks_none(sample: Sample) -> None:
+    assert list(breaches(sample())) == []
+    assert list(breaches(sample(**PRINTED, corrected=lambda _: Prediction(1.0)))) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentences"),
+    [
+        ({"measure": listens}, ["1 independent: the measurement of [n=1] asks the symbolic witness"]),
+        ({"measure": drawn}, ["1 independent: two measurements of [n=1] with the same seed differ"]),
+        ({**PRINTED, "corrected": lambda _: Prediction(2.0)}, ["2 turns around: given the corrected prediction"]),
+        (
+            {"counterfeits": (Counterfeit("near", near, nearest=True),)},
+            ["4 sharp: with doubled budgets the counterfeit 'near' undecided"],
+        ),
+        (
+            {"cases": (case(Tier.SMOKE, 0.1, L=3, activation="tanh"), case(Tier.STANDARD, 0.1, L=3, activation="sin"))},
+            ["5 spread: tier standard has activations of one class", "5 spread: tier standard has no activation with alpha",
+             "5 spread: tier standard has one depth"],
+        ),
+        ({"cases": (case(Tier.SMOKE, 3.0, n=1),)}, ["5 spread: tier smoke declares 3 s"]),
+        ({"cases": (case(Tier.STANDARD, 0.1, n=1),)}, ["6 heard: no case is in tier smoke"]),
+        ({"predict": lambda _: Prediction(1.5)}, ["6 heard: [n=1] is fail"]),
+        ({"evidence": Evidence.STATISTICAL, "measure": lambda *_: Measurement(
+            1.0, budget=Budget(rounding=0.1), evidence=Evidence.PROOF)}, ["6 heard: [n=1] is graded proof, stronger"]),
+        (
+            {"counterfeits": (TWO, Counterfeit("none", lambda *_: None))},
+            ["6 counterfeits: the counterfeit 'none' says the truth in every case"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_broken_rule_is_named(sample: Sample, changes: dict[str, Any], sentences: list[str]) -> None:
+    found = list(breaches(sample(**changes)))
+    for sentence in sentences:
+        assert any(line.startswith(sentence) for line in found), found
+
+
+def test_a_claim_that_raises_breaks_the_rule_that_it_raises_in(sample: Sample) -> None:
+    def broken(*_: object) -> Measurement:
+        raise RuntimeError("no such\nluck")
+
+    found = list(breaches(sample(measure=broken)))
+    assert "1 independent: RuntimeError: no such luck" in found
+
+
+def test_the_symbolic_witness_is_back_afterwards(sample: Sample) -> None:
+    list(RULES["1 independent"](sample(measure=listens)))
+    import symbolic
+
+    assert symbolic.escape_exponent(3) == -1
+
+
+def test_rules_are_generators_of_sentences(sample: Sample) -> None:
+    assert all(isinstance(rule(sample()), Iterator) for rule in RULES.values())
