@@ -54,7 +54,8 @@ def test_a_good_claim_breaks_none(sample: Sample) -> None:
         ),
         (
             {"cases": (case(Tier.SMOKE, 0.1, L=3, activation="tanh"), case(Tier.STANDARD, 0.1, L=3, activation="sin"))},
-            ["5 spread: tier standard has activations of one class", "5 spread: tier standard has no activation with alpha",
+            ["5 spread: tier standard has activations of one class",
+             "5 spread: tier standard has no activation with alpha",
              "5 spread: tier standard has one depth"],
         ),
         ({"cases": (case(Tier.SMOKE, 3.0, n=1),)}, ["5 spread: tier smoke declares 3 s"]),
