@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from numeric.alignment import transverse_distance as transverse_distance
     from numeric.balanced_integral import CertifiedEscape as CertifiedEscape
     from numeric.balanced_integral import certified_escape as certified_escape
+    from numeric.clock_descent import PassageTime as PassageTime
+    from numeric.clock_descent import StepSample as StepSample
+    from numeric.clock_descent import clock_steps as clock_steps
+    from numeric.clock_descent import flow_steps as flow_steps
+    from numeric.clock_descent import mean_passage as mean_passage
+    from numeric.clock_descent import minibatch_steps as minibatch_steps
+    from numeric.clock_descent import sampled_passage as sampled_passage
     from numeric.data import Population as Population
     from numeric.data import Teacher as Teacher
     from numeric.data import gauss_hermite as gauss_hermite
@@ -36,6 +43,8 @@ if TYPE_CHECKING:
     from numeric.data import single_mode_population as single_mode_population
     from numeric.data import teacher as teacher
     from numeric.data import trapezoid as trapezoid
+    from numeric.descent_steps import gradient_spread as gradient_spread
+    from numeric.descent_steps import real_steps as real_steps
     from numeric.equivalence import EQUIVALENCE_BOUND as EQUIVALENCE_BOUND
     from numeric.equivalence import EquivalenceBound as EquivalenceBound
     from numeric.equivalence import PairedSlopes as PairedSlopes
@@ -165,6 +174,7 @@ _PUBLIC: dict[str, str] = {
     "OffManifoldEscape": "off_manifold",
     "Optimiser": "optimisers",
     "PairedSlopes": "equivalence",
+    "PassageTime": "clock_descent",
     "Population": "data",
     "PowerIteration": "lanczos",
     "PreciseEscape": "high_precision",
@@ -173,20 +183,24 @@ _PUBLIC: dict[str, str] = {
     "RunStatus": "run_status",
     "Sample": "neuron_moments",
     "ScalarActivation": "scalar_activations",
+    "ScopeTerms": "scope_networks",
     "Slopes": "estimators",
     "SpectrumCounts": "lanczos",
     "Stage": "leading_order",
+    "StepSample": "clock_descent",
     "TaylorFit": "taylor_fit",
     "Teacher": "data",
     "UniversalityMeasurement": "universality",
     "activation": "activations",
     "activation_from_tree": "activations",
+    "activation_jet": "activation_jets",
     "aligned_start": "starts",
     "bottleneck_net": "leading_order",
     "bottleneck_starts": "manifold_sweep",
     "calibrated_ratios": "equivalence",
     "catalogue": "activations",
     "certified_escape": "balanced_integral",
+    "clock_steps": "clock_descent",
     "count_eigenvalues": "lanczos",
     "dense_hessian": "hessian",
     "descend": "optimisers",
@@ -198,17 +212,16 @@ _PUBLIC: dict[str, str] = {
     "finite_scale_error": "estimators",
     "fit_taylor": "taylor_fit",
     "flat_gradient": "hessian",
+    "flow_steps": "clock_descent",
     "gauss_hermite": "data",
     "gaussian_batch": "data",
     "gradient": "network",
     "gradient_flow": "flow",
+    "gradient_spread": "descent_steps",
+    "gradient_time": "imbalance_flow",
     "he_start": "starts",
     "hessian_product": "hessian",
     "imbalance_along_flow": "imbalance_flow",
-    "activation_jet": "activation_jets",
-    "one_sided_coefficients": "activation_jets",
-    "pointwise_pair": "activation_jets",
-    "gradient_time": "imbalance_flow",
     "imbalance_terms": "imbalance",
     "inequality_escape_time": "inequality",
     "inequality_escape_time_from_log": "inequality",
@@ -218,9 +231,7 @@ _PUBLIC: dict[str, str] = {
     "leading_order_at": "leading_order",
     "linear_population": "data",
     "local_slopes": "estimators",
-    "ScopeTerms": "scope_networks",
     "loss": "losses",
-    "scope_terms": "scope_networks",
     "loss_names": "losses",
     "manifold_escape": "manifold_sweep",
     "manifold_gradient": "starts",
@@ -229,8 +240,10 @@ _PUBLIC: dict[str, str] = {
     "manifold_trajectory": "manifold_flow",
     "mean_field_output": "neuron_moments",
     "mean_loss": "network",
+    "mean_passage": "clock_descent",
     "measure_universality": "universality",
     "measured_order": "estimators",
+    "minibatch_steps": "clock_descent",
     "moment": "neuron_moments",
     "moment_derivative": "neuron_moments",
     "moment_indices": "neuron_moments",
@@ -239,9 +252,11 @@ _PUBLIC: dict[str, str] = {
     "network_loss": "hessian",
     "neuron_velocities": "neuron_moments",
     "off_manifold_escape_times": "off_manifold",
+    "one_sided_coefficients": "activation_jets",
     "paired_slopes": "equivalence",
     "parse_escape_rule": "escape_rule",
     "phi_coefficients": "universality",
+    "pointwise_pair": "activation_jets",
     "population": "data",
     "power_iteration": "lanczos",
     "precise_escape": "high_precision",
@@ -250,9 +265,12 @@ _PUBLIC: dict[str, str] = {
     "random_cases": "imbalance",
     "rank_one_fraction": "alignment",
     "real_population": "data",
+    "real_steps": "descent_steps",
     "residual_escape": "residual",
+    "sampled_passage": "clock_descent",
     "scalar_activation": "scalar_activations",
     "scalar_view": "activation_view",
+    "scope_terms": "scope_networks",
     "sgd": "optimisers",
     "single_mode_batches": "off_manifold",
     "single_mode_population": "data",

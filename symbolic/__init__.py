@@ -95,13 +95,17 @@ if TYPE_CHECKING:
     from symbolic.moments import hermite as hermite
     from symbolic.moments import moment as moment
     from symbolic.optimisers import NoiseLaw as NoiseLaw
+    from symbolic.optimisers import NoisyEscape as NoisyEscape
     from symbolic.optimisers import StepLaw as StepLaw
     from symbolic.optimisers import adam_crossover as adam_crossover
+    from symbolic.optimisers import adam_memory as adam_memory
     from symbolic.optimisers import adam_steps as adam_steps
     from symbolic.optimisers import gradient_descent_steps as gradient_descent_steps
     from symbolic.optimisers import heavy_ball_steps as heavy_ball_steps
     from symbolic.optimisers import modified_equation as modified_equation
+    from symbolic.optimisers import noise_escape_time as noise_escape_time
     from symbolic.optimisers import noise_floor as noise_floor
+    from symbolic.optimisers import sgd_steps as sgd_steps
     from symbolic.optimisers import sign_descent_steps as sign_descent_steps
     from symbolic.plateau import plateau_hessian as plateau_hessian
     from symbolic.plateau import plateau_spectrum as plateau_spectrum
@@ -229,13 +233,17 @@ _PUBLIC = {
     "hermite": "moments",
     "moment": "moments",
     "NoiseLaw": "optimisers",
+    "NoisyEscape": "optimisers",
     "StepLaw": "optimisers",
     "adam_crossover": "optimisers",
+    "adam_memory": "optimisers",
     "adam_steps": "optimisers",
     "gradient_descent_steps": "optimisers",
     "heavy_ball_steps": "optimisers",
     "modified_equation": "optimisers",
+    "noise_escape_time": "optimisers",
     "noise_floor": "optimisers",
+    "sgd_steps": "optimisers",
     "sign_descent_steps": "optimisers",
     "IdentitySides": "polynomial_form",
     "EscapePrediction": "prediction",

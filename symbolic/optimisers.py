@@ -9,6 +9,7 @@ square), by eta F/(|F| + delta). Additive noise sigma sets a floor below which t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import factorial
 
 import sympy as sp
@@ -25,6 +26,8 @@ DAMPING = sp.Symbol("delta", positive=True)
 """Adam's epsilon, called delta here because eps is the initial scale."""
 NOISE = sp.Symbol("sigma", positive=True)
 """dy = K y^{r-1} dt + sigma dB."""
+SPREAD = sp.Symbol("v", nonnegative=True)
+"""Relative variance of a minibatch's gradient: every sample's gradient is proportional to y^{r-1}."""
 SCALE = sp.Symbol("y", positive=True)
 FIELD = sp.Function("F")
 
@@ -33,11 +36,13 @@ FIELD = sp.Function("F")
 class StepLaw:
     """The number of steps from eps to theta as a series in eta: {power of eta: coefficient}; delay adds a constant.
 
-    delay is the leading number of steps lost by a start at rest (heavy ball: the momentum has to build up).
+    delay is the leading number of steps lost by a start at rest (heavy ball: the momentum has to build up), next_delay
+    the coefficient of eta in it.
     """
 
     terms: dict[int, sp.Expr]
     delay: sp.Expr
+    next_delay: sp.Expr = sp.S.Zero
 
     @property
     def steps(self) -> sp.Expr:
@@ -87,7 +92,47 @@ def heavy_ball_steps(small_layers: int, order: int = 2, momentum: object = MOMEN
     index = sp.Symbol("n", integer=True, positive=True)
     # At rest the step n is (1 - beta^n) of the steady one: the missing parts add up to sum beta^n steady steps.
     converging = sp.Sum(MOMENTUM**index, (index, 1, sp.oo)).doit().args[0]  # the branch |beta| < 1
-    return StepLaw(terms, sp.simplify(converging.expr).subs(MOMENTUM, beta))
+    slope = sp.diff(clock, SCALE).subs(SCALE, EPS)
+    return StepLaw(
+        terms, sp.simplify(converging.expr).subs(MOMENTUM, beta), start_delay()[1].subs(MOMENTUM, beta) * slope
+    )
+
+
+@cache
+def start_delay() -> tuple[sp.Expr, sp.Expr]:
+    """(c_0, c_1): a start at rest loses c_0 + c_1 eta F'(eps) + O(eta^2) steps.
+
+    With F linear about the start, e = y - y_0 + F/F' obeys e_{n+1} = (1 + beta + x) e_n - beta e_{n-1}, x = eta F',
+    from e_0 = e_{-1}. Of its roots l > m, the slow part of e_n is e_0 l^{n+1} (1-m)/(l-m), which is e_0 l^{n-delay}.
+    The curvature of F enters at eta^2 only.
+    """
+    x, c1, c2 = sp.symbols("x c1 c2")
+    ansatz = 1 + c1 * x + c2 * x**2  # the root l, from l^2 - (1 + beta + x) l + beta = 0
+    equation = sp.expand(ansatz**2 - (1 + MOMENTUM + x) * ansatz + MOMENTUM)
+    solved = sp.solve(equation.coeff(x, 1), c1)[0]
+    large = ansatz.subs(c2, sp.solve(equation.coeff(x, 2).subs(c1, solved), c2)[0]).subs(c1, solved)
+    small = MOMENTUM / large
+    growth = sp.series(sp.log(large), x, 0, 3).removeO()
+    lost = sp.series(sp.log((large - small) / (1 - small)), x, 0, 3).removeO() - growth
+    delay = sp.series(sp.cancel(sp.expand(lost) / x) / sp.cancel(sp.expand(growth) / x), x, 0, 2).removeO()
+    return tuple(sp.factor(sp.expand(delay).coeff(x, k)) for k in (0, 1))
+
+
+def sgd_steps(small_layers: int) -> StepLaw:
+    """Mean number of steps of minibatch descent, overshoot excluded.
+
+    n = t/eta + (1 + v)(r - 1)/2 log(theta/eps) + O(eta).
+    The remaining time T(y), T' = -1/F, changes in one step y -> y + eta xi F by -eta xi + eta^2 xi^2 F'/2 + ..., with
+    E xi = 1 and E xi^2 = 1 + v: the noise is a factor of F, so it changes no exponent and leaves no floor.
+    """
+    clock = RATE * SCALE ** (_check(small_layers) - 1)
+    remaining = [-1 / clock]  # T' and its derivatives
+    remaining.append(sp.diff(remaining[0], SCALE))
+    moments = (sp.Integer(1), 1 + SPREAD)
+    change = [moments[k] * clock ** (k + 1) * remaining[k] / factorial(k + 1) for k in (0, 1)]  # of E T, per eta^{k+1}
+    # n = int dT/(change per step) = int dy/F (1/eta + change_2 + ...), since change_1 = -1.
+    terms = {-1: _from_eps_to_theta(1 / clock), 0: _from_eps_to_theta(sp.cancel(change[1] / clock))}
+    return StepLaw(terms, sp.Integer(0))
 
 
 def gradient_descent_steps(small_layers: int, order: int = 2) -> StepLaw:
@@ -104,6 +149,24 @@ def adam_steps(small_layers: int) -> sp.Expr:
     """int dy (F + delta)/(eta F): the steps of sign descent plus (delta/eta) t_flow."""
     clock = RATE * SCALE ** (_check(small_layers) - 1)
     return sp.expand(_from_eps_to_theta(sp.expand((clock + DAMPING) / (STEP * clock))))
+
+
+def adam_memory(small_layers: int, beta1: object, beta2: object) -> sp.Expr:
+    """What the memories of Adam's moments, and finite steps, add to `adam_steps`: a number of steps, leading in eta.
+
+    The moments lag by tau_i = beta_i/(1 - beta_i) steps: m = F - tau_1 dF/dn, sqrt(v) = F - tau_2 dF/dn (corrected for
+    bias, so that a start on the plateau costs nothing). Hence
+    dn = dy (F + delta)/(eta F) + (tau_1 F'/F - tau_2 F'/(F + delta)) dy,
+    and half a step of every log of the speed h = eta F/(F + delta), as in gradient descent.
+    """
+    clock = RATE * SCALE ** (_check(small_layers) - 1)
+    lag1, lag2 = (sp.sympify(beta) / (1 - sp.sympify(beta)) for beta in (beta1, beta2))
+
+    def grown(x: sp.Expr) -> sp.Expr:
+        return sp.log(x.subs(SCALE, THRESHOLD) / x.subs(SCALE, EPS))
+
+    half = sp.Rational(1, 2) * grown(clock / (clock + DAMPING))
+    return lag1 * grown(clock) - lag2 * grown(clock + DAMPING) + half
 
 
 def adam_crossover(small_layers: int) -> sp.Expr:
@@ -127,6 +190,41 @@ def noise_floor(small_layers: int) -> NoiseLaw:
     coefficient, power = ratio.as_coeff_exponent(length)
     scale = sp.powdenest(coefficient ** (-1 / power), force=True)
     return NoiseLaw(sp.expand_power_base(scale), sp.powsimp(sp.powdenest(duration.subs(length, scale), force=True)))
+
+
+@dataclass(frozen=True)
+class NoisyEscape:
+    """Mean time from y = 0 to infinity, and what a finite threshold takes off: terms in falling order of size.
+
+    The terms are powers of sigma^2/(K theta^r) times theta^{2-r}/K; each is the next omitted one of those before it.
+    """
+
+    to_infinity: sp.Expr
+    beyond_threshold: tuple[sp.Expr, ...]
+
+
+def noise_escape_time(small_layers: int, order: int = 3) -> NoisyEscape:
+    """Mean passage time from y = 0 of dy = K y^{r-1} dt + sigma dB (|y| for even r): a pure number times tau.
+
+    With V = y^r/r and lengths in l, times in tau, it is 2 int_0^inf dy int_a^y dz exp(-2 (V(y) - V(z))), a = 0 for even
+    r (reflection at 0) and -inf for odd r. z = y s makes the integral over y a gamma function and the rest a beta
+    function. Beyond the threshold F T' + (sigma^2/2) T'' = -1 is solved in powers of sigma^2. ValueError if r < 3: then
+    infinity is not reached in finite time.
+    """
+    r = _check(small_layers)
+    if r < 3:
+        raise ValueError(f"the noisy clock reaches infinity in finite time for r >= 3 only, got {r}")
+    radial = sp.gamma(sp.Rational(2, r)) * sp.Rational(r, 2) ** sp.Rational(2, r) / r  # times (1 -+ |s|^r)^{-2/r}
+    angular = sp.beta(sp.Rational(1, r), 1 - sp.Rational(2, r)) / r  # 0 < s < 1
+    if r % 2:
+        angular += sp.beta(sp.Rational(1, r), sp.Rational(1, r)) / r  # s < 0
+    clock = RATE * SCALE ** (r - 1)
+    slope, beyond = -1 / clock, []
+    for _ in range(order):
+        power = sp.degree(sp.denom(slope), SCALE)
+        beyond.append((-slope * SCALE / (power - 1)).subs(SCALE, THRESHOLD))  # int_theta^inf of a negative power
+        slope = sp.cancel(-(NOISE**2) / 2 * sp.diff(slope, SCALE) / clock)
+    return NoisyEscape(2 * radial * angular * noise_floor(r).time, tuple(beyond))
 
 
 def _weight(k: int) -> sp.Expr:

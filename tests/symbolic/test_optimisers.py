@@ -12,14 +12,19 @@ from symbolic.optimisers import (
     NOISE,
     RATE,
     SCALE,
+    SPREAD,
     STEP,
     adam_crossover,
+    adam_memory,
     adam_steps,
     gradient_descent_steps,
     heavy_ball_steps,
     modified_equation,
+    noise_escape_time,
     noise_floor,
+    sgd_steps,
     sign_descent_steps,
+    start_delay,
 )
 
 MP = mpmath.mp.clone()
@@ -164,3 +169,52 @@ def test_bad_arguments_are_refused():
         gradient_descent_steps(0)
     with pytest.raises(ValueError, match="order"):
         modified_equation(0)
+
+
+@pytest.mark.parametrize("beta", [sp.Rational(1, 2), sp.Rational(4, 5)])
+def test_a_start_at_rest_loses_what_the_linear_recursion_loses(beta):
+    """r = 2, where F is linear: the slow part of the recursion from rest, exactly, against the expansion."""
+    zero, one = (c.subs(MOMENTUM, beta) for c in start_delay())
+    assert zero == beta / (1 - beta)
+    for x in (1e-3, 1e-4):
+        large = (1 + beta + x + MP.sqrt((1 + beta + x) ** 2 - 4 * beta)) / 2
+        small = beta / large
+        delay = -MP.log(large * (1 - small) / (large - small)) / MP.log(large)
+        assert abs(float(delay) - float(zero + one * x)) < 40 / float(1 - beta) ** 4 * x**2
+    assert heavy_ball_steps(3, 1, beta).next_delay == one * RATE * 2 * EPS
+
+
+def test_minibatches_without_spread_are_gradient_descent():
+    for r in (2, 3, 5):
+        noisy, plain = sgd_steps(r), gradient_descent_steps(r)
+        assert all(same(noisy.terms[k].subs(SPREAD, 0), plain.terms[k]) for k in (-1, 0))
+        assert same(sp.diff(noisy.terms[0], SPREAD), plain.terms[0])
+
+
+@pytest.mark.parametrize("r", [3, 4, 5, 8])
+def test_the_pure_number_of_the_noisy_escape_is_its_double_integral(r):
+    escape = noise_escape_time(r)
+    pure = escape.to_infinity.subs({RATE: 1, NOISE: 1})
+
+    def inner(y):
+        lower = -MP.inf if r % 2 else 0
+        return MP.quad(lambda z: MP.exp(-2 * (y**r - z**r) / r), [lower, 0, y] if r % 2 else [0, y])
+
+    slow = 2 * MP.quad(inner, [0, 1, 2, 4]) + mpmath.mpf(4) ** (2 - r) / (r - 2)
+    assert float(pure) == pytest.approx(float(slow), rel=1e-3)
+    assert same(escape.beyond_threshold[0], THRESHOLD ** (2 - r) / ((r - 2) * RATE))
+    # F T' + sigma^2/2 T'' = -1 with T(theta) = the sum: what is left over is of the order of the next term.
+    total = sum(escape.beyond_threshold)
+    rest = RATE * THRESHOLD ** (r - 1) * sp.diff(total, THRESHOLD) + NOISE**2 / 2 * sp.diff(total, THRESHOLD, 2) + 1
+    power = sp.simplify(rest).as_coeff_exponent(NOISE)[1]
+    assert power == 2 * len(escape.beyond_threshold)
+    with pytest.raises(ValueError):
+        noise_escape_time(2)
+
+
+def test_adam_without_memory_is_euler_and_equal_memories_cancel_in_the_sign_regime():
+    euler = adam_memory(4, 0, 0)
+    speed = RATE * SCALE**3 / (RATE * SCALE**3 + DAMPING)
+    assert same(euler, sp.log(speed.subs(SCALE, THRESHOLD) / speed.subs(SCALE, EPS)) / 2)
+    equal = adam_memory(4, sp.Rational(9, 10), sp.Rational(9, 10)) - euler
+    assert same(sp.limit(equal, DAMPING, 0), 0)
