@@ -3,13 +3,24 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: verify test lint bench demo clean
+.PHONY: verify test test-slow false-alarms lint bench demo clean
 
 verify: $(VENV)/.runtime  ## run the claims of tier standard
 	$(BIN)/saddle-escape run --tier standard
 
 test: $(VENV)/.test lint  ## lint, types, import contract, tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# New examples for the property tests and the tests that are marked slow; then three seeds that no test has seen.
+test-slow: $(VENV)/.test  ## the slow tests, and false alarms on a few seeds; never part of make test
+	HYPOTHESIS_PROFILE=new $(BIN)/python -m pytest -m slow -n 2 --dist worksteal
+	$(BIN)/python -m tests.false_alarms --seeds 21-23
+
+# make false-alarms SEEDS=1-3 IDS=T6,prefactor.hermite
+SEEDS ?= 1-20
+IDS   ?=
+false-alarms: $(VENV)/.test  ## tier standard with twenty other seeds: no alarm; a finished seed is not run again
+	$(BIN)/python -m tests.false_alarms --seeds '$(SEEDS)' --ids '$(IDS)'
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

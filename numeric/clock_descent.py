@@ -154,7 +154,7 @@ def mean_passage(
         for rtol in (1e-11, 1e-9)
     )
     times = {
-        point: PassageTime(unit * (accurate[-1] - a), unit * abs((accurate[-1] - a) - (rough[-1] - b)))
+        point: PassageTime(float(unit * (accurate[-1] - a)), float(unit * abs(accurate[-1] - a - (rough[-1] - b))))
         for point, a, b in zip(points, accurate, rough, strict=True)
     }
     return tuple(times[start / length] for start in starts)

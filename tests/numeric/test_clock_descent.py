@@ -12,9 +12,9 @@ LIMIT = 100_000
 
 
 def test_two_layers_grow_by_a_factor_a_step() -> None:
-    """r = 2: y_n = eps (1 + eta K)^n, so n is a logarithm, interpolated to rounding."""
+    """r = 2: y_n = eps (1 + eta K)^n, so n is a logarithm; degree 6 at spacing 0.065 leaves about 0.065^6."""
     steps = clock_steps(Optimiser("gd", 0.05), 2, 1.3, [0.01, 0.2], 0.77, LIMIT)
-    assert steps == pytest.approx([math.log(0.77 / eps) / math.log1p(0.05 * 1.3) for eps in (0.01, 0.2)], rel=1e-9)
+    assert steps == pytest.approx([math.log(0.77 / eps) / math.log1p(0.05 * 1.3) for eps in (0.01, 0.2)], abs=3e-7)
 
 
 def test_heavy_ball_of_two_layers_is_the_linear_recursion() -> None:

@@ -77,6 +77,9 @@ def test_list_and_help_load_neither_torch_nor_sympy(tmp_path: Path) -> None:
     ):
         done = saddle_escape(*arguments, cwd=tmp_path, block=("torch", "sympy", "numpy", "scipy", "flint", "mpmath"))
         assert done.returncode == 0, (arguments, done.stderr)
+    heads = [line for line in saddle_escape("list", cwd=tmp_path).stdout.splitlines() if line.startswith("T")]
+    assert len({line.split(",")[0] for line in heads}) == len(heads), "a theorem has one heading"
+    assert "assumes:" in saddle_escape("list", "-v", cwd=tmp_path).stdout
     claims = json.loads(saddle_escape("list", "--json", cwd=tmp_path).stdout)
     assert all({"hypotheses", "expect", "seconds", "cases"} <= claim.keys() for claim in claims)
 

@@ -189,6 +189,7 @@ def _sgd_steps(case: Case, context: Context) -> Measurement:
             discretisation=abs(excess[STEP] - excess[2 * STEP]),  # the term taken off, for those that follow
             sampling=2 * scatter[STEP] + scatter[2 * STEP],
         ),
+        evidence=Evidence.STATISTICAL,
     )
 
 
@@ -205,7 +206,6 @@ def _sgd_spread(case: Case, _: Context) -> Measurement:
         f"d log(spread)/d log(eps), one sample's gradient in the small layers, eps = {SPREAD_LADDER[-1]:g}",
         "power of eps",
         Budget(discretisation=slopes.last_error, finite_eps=numeric.finite_scale_error(slopes, order=0.5)),
-        evidence=Evidence.NUMERICAL,
     )
 
 
@@ -224,6 +224,7 @@ def _sgd_net(case: Case, context: Context) -> Measurement:
         f"difference slopes of n, {bound.seeds} He nets, minibatches of {SGD_BATCH} of 16, loss:0.5",
         "power of eps",
         Budget(discretisation=bound.numerical_error, sampling=bound.half_width, finite_eps=bound.drift),
+        evidence=Evidence.STATISTICAL,
         problem="a net did not escape within the number of steps" if bound.missing else "",
     )
 
@@ -287,7 +288,7 @@ CLAIMS = (
         plain="Minibatch noise is a factor of the gradient: it leaves no floor, and the exponent is the flow's.",
         source="THEORY section 4, discrete time and optimisers",
         reading=Reading.OURS,
-        evidence=Evidence.STATISTICAL,
+        evidence=Evidence.NUMERICAL,
         witnesses=WITNESSES,
         assumes=(*ASSUMES, Hypothesis("v: relative variance of a minibatch's gradient; no other noise")),
         depends=("optimiser.gd",),

@@ -273,7 +273,7 @@ CLAIMS = (
         plain="Sign descent crosses the plateau in (theta-eps)/eta steps: no blow-up, and no dependence on r or K.",
         source="THEORY section 4, discrete time and optimisers",
         reading=Reading.OURS,
-        evidence=Evidence.STATISTICAL,
+        evidence=Evidence.NUMERICAL,
         witnesses=WITNESSES,
         assumes=(*ASSUMES, Hypothesis("no gradient vanishes exactly, and on the clock all have one sign")),
         depends=("optimiser.gd",),
@@ -312,7 +312,7 @@ CLAIMS = (
         plain="Adam's steps do not blow up until eps < eps_c; below, its epsilon delta brings the flow's law back.",
         source="THEORY section 4, discrete time and optimisers; the memories' share is ours",
         reading=Reading.OURS,
-        evidence=Evidence.STATISTICAL,
+        evidence=Evidence.NUMERICAL,
         witnesses=WITNESSES,
         assumes=(
             Hypothesis("r >= 3", lambda case: case.integer("r") >= 3),

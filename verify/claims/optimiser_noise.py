@@ -68,7 +68,6 @@ def _time(case: Case, _: Context) -> Measurement:
         f"mean passage time from 0 to {THRESHOLD:g}, sigma = {NOISE}",
         "time",
         Budget(discretisation=passage.error),
-        evidence=Evidence.NUMERICAL,
     )
 
 
@@ -112,7 +111,6 @@ def _floor(case: Case, _: Context) -> Measurement:
         "power of sigma",
         # theta enters through (floor/theta)^{r-2}, of order sigma^{2(r-2)/r}; half of that order bounds it with room.
         Budget(discretisation=slopes.last_error, finite_eps=numeric.finite_scale_error(slopes, order=(r - 2) / r)),
-        evidence=Evidence.NUMERICAL,
     )
 
 
@@ -195,7 +193,7 @@ CLAIMS = (
         plain="Additive noise sets a floor eps_sigma; from below it the escape takes a number times sigma^(-2(r-2)/r).",
         source="THEORY section 4, discrete time and optimisers; the number is ours",
         reading=Reading.OURS,
-        evidence=Evidence.STATISTICAL,
+        evidence=Evidence.NUMERICAL,
         witnesses=(Witness.SYMBOLIC, Witness.NUMERIC),
         assumes=(
             Hypothesis("r >= 3", lambda case: case.integer("r") >= 3),
