@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from numeric.alignment import transverse_distance as transverse_distance
     from numeric.balanced_integral import CertifiedEscape as CertifiedEscape
     from numeric.balanced_integral import certified_escape as certified_escape
+    from numeric.block_saddle import BlockNetwork as BlockNetwork
+    from numeric.block_saddle import KickGrowth as KickGrowth
+    from numeric.block_saddle import StageHessian as StageHessian
+    from numeric.block_saddle import block_network as block_network
+    from numeric.block_saddle import small_kick_growth as small_kick_growth
+    from numeric.block_saddle import stage_hessian as stage_hessian
+    from numeric.certified_readout import Enclosure as Enclosure
+    from numeric.certified_readout import readout_force_difference as readout_force_difference
     from numeric.clock_descent import PassageTime as PassageTime
     from numeric.clock_descent import StepSample as StepSample
     from numeric.clock_descent import clock_steps as clock_steps
@@ -128,6 +136,16 @@ if TYPE_CHECKING:
     from numeric.optimisers import Optimiser as Optimiser
     from numeric.optimisers import descend as descend
     from numeric.optimisers import sgd as sgd
+    from numeric.rational_neurons import MomentComparison as MomentComparison
+    from numeric.rational_neurons import RationalNeurons as RationalNeurons
+    from numeric.rational_neurons import RationalSample as RationalSample
+    from numeric.rational_neurons import closed_orders as closed_orders
+    from numeric.rational_neurons import compare_moments as compare_moments
+    from numeric.rational_neurons import equal_power_sums as equal_power_sums
+    from numeric.rational_neurons import rational_moment as rational_moment
+    from numeric.rational_neurons import rational_moment_rate as rational_moment_rate
+    from numeric.rational_neurons import rational_sample as rational_sample
+    from numeric.rational_neurons import rational_velocities as rational_velocities
     from numeric.residual import ResidualEscape as ResidualEscape
     from numeric.residual import residual_escape as residual_escape
     from numeric.run_status import RunStatus as RunStatus
@@ -148,10 +166,12 @@ if TYPE_CHECKING:
 
 _PUBLIC: dict[str, str] = {
     "Activation": "activations",
+    "BlockNetwork": "block_saddle",
     "CertifiedEscape": "balanced_integral",
     "Descent": "optimisers",
     "EQUIVALENCE_BOUND": "equivalence",
     "EigenPairs": "lanczos",
+    "Enclosure": "certified_readout",
     "EquivalenceBound": "equivalence",
     "EscapeRule": "escape_rule",
     "FlowOptions": "flow",
@@ -162,6 +182,7 @@ _PUBLIC: dict[str, str] = {
     "ImbalanceRates": "imbalance_rate",
     "ImbalanceTerms": "imbalance",
     "LeadingOrder": "leading_order",
+    "KickGrowth": "block_saddle",
     "Limit": "estimators",
     "LinearBottleneck": "leading_order",
     "Loss": "losses",
@@ -169,6 +190,7 @@ _PUBLIC: dict[str, str] = {
     "ManifoldGradient": "starts",
     "ManifoldModel": "manifold",
     "ManifoldTrajectory": "manifold_flow",
+    "MomentComparison": "rational_neurons",
     "Network": "network",
     "Neurons": "neuron_moments",
     "OffManifoldEscape": "off_manifold",
@@ -179,6 +201,8 @@ _PUBLIC: dict[str, str] = {
     "PowerIteration": "lanczos",
     "PreciseEscape": "high_precision",
     "RatioInterval": "equivalence",
+    "RationalNeurons": "rational_neurons",
+    "RationalSample": "rational_neurons",
     "ResidualEscape": "residual",
     "RunStatus": "run_status",
     "Sample": "neuron_moments",
@@ -188,6 +212,7 @@ _PUBLIC: dict[str, str] = {
     "SpectrumCounts": "lanczos",
     "Stage": "leading_order",
     "StepSample": "clock_descent",
+    "StageHessian": "block_saddle",
     "TaylorFit": "taylor_fit",
     "Teacher": "data",
     "UniversalityMeasurement": "universality",
@@ -195,17 +220,21 @@ _PUBLIC: dict[str, str] = {
     "activation_from_tree": "activations",
     "activation_jet": "activation_jets",
     "aligned_start": "starts",
+    "block_network": "block_saddle",
     "bottleneck_net": "leading_order",
     "bottleneck_starts": "manifold_sweep",
     "calibrated_ratios": "equivalence",
     "catalogue": "activations",
     "certified_escape": "balanced_integral",
     "clock_steps": "clock_descent",
+    "closed_orders": "rational_neurons",
+    "compare_moments": "rational_neurons",
     "count_eigenvalues": "lanczos",
     "dense_hessian": "hessian",
     "descend": "optimisers",
     "difference_slopes": "estimators",
     "directional_derivatives": "hessian",
+    "equal_power_sums": "rational_neurons",
     "equivalence_bound": "equivalence",
     "extrapolate_slopes": "estimators",
     "extreme_eigenvalues": "lanczos",
@@ -264,6 +293,11 @@ _PUBLIC: dict[str, str] = {
     "random_case": "imbalance",
     "random_cases": "imbalance",
     "rank_one_fraction": "alignment",
+    "rational_moment": "rational_neurons",
+    "rational_moment_rate": "rational_neurons",
+    "rational_sample": "rational_neurons",
+    "rational_velocities": "rational_neurons",
+    "readout_force_difference": "certified_readout",
     "real_population": "data",
     "real_steps": "descent_steps",
     "residual_escape": "residual",
@@ -274,6 +308,8 @@ _PUBLIC: dict[str, str] = {
     "sgd": "optimisers",
     "single_mode_batches": "off_manifold",
     "single_mode_population": "data",
+    "small_kick_growth": "block_saddle",
+    "stage_hessian": "block_saddle",
     "stages_to_blow_up": "leading_order",
     "student_half_width": "equivalence",
     "symmetric_projection": "alignment",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from symbolic.block_ansatz import stage_is_critical as stage_is_critical
     from symbolic.block_ansatz import vector_output_invariance as vector_output_invariance
     from symbolic.block_constants import StagePair as StagePair
+    from symbolic.block_constants import slope_of as slope_of
     from symbolic.block_constants import stage_pair as stage_pair
     from symbolic.certified_values import certified_value as certified_value
     from symbolic.certified_values import network_constants as network_constants
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from symbolic.closure_certificates import certificate as certificate
     from symbolic.closure_certificates import finite_difference_certificate as finite_difference_certificate
     from symbolic.closure_certificates import prouhet_certificate as prouhet_certificate
+    from symbolic.closure_certificates import prouhet_difference as prouhet_difference
     from symbolic.closure_certificates import prouhet_tarry_escott as prouhet_tarry_escott
     from symbolic.closure_certificates import width_certificate as width_certificate
     from symbolic.correction import EscapeExpansion as EscapeExpansion
@@ -163,6 +165,7 @@ _PUBLIC = {
     "stage_is_critical": "block_ansatz",
     "vector_output_invariance": "block_ansatz",
     "StagePair": "block_constants",
+    "slope_of": "block_constants",
     "stage_pair": "block_constants",
     "certified_value": "certified_values",
     "network_constants": "certified_values",
@@ -188,6 +191,7 @@ _PUBLIC = {
     "certificate": "closure_certificates",
     "finite_difference_certificate": "closure_certificates",
     "prouhet_certificate": "closure_certificates",
+    "prouhet_difference": "closure_certificates",
     "prouhet_tarry_escott": "closure_certificates",
     "width_certificate": "closure_certificates",
     "EscapeExpansion": "correction",

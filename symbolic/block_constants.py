@@ -53,7 +53,7 @@ def stage_pair(
         raise ValueError(f"expected an odd activation, got {activation.name}: the ansatz is invariant for odd s only")
     if first_amplitude == 0 or group_size < 1:
         raise ValueError(f"expected b_1 not 0 and n >= 1, got {first_amplitude} and {group_size}")
-    slope = activation_from_tree(derivative(activation.elementary, Z), f"derivative of {activation.name}")
+    slope = slope_of(activation)
     value_chain, slope_chain, linear = Chain.of((1, activation)), Chain.of((1, slope)), Chain((), 1)
     with ctx.workprec(working_bits(digits)):
         b_1, b_2, n = (_ball(Fraction(value)) for value in (first_amplitude, second_amplitude, group_size))
@@ -66,6 +66,11 @@ def stage_pair(
         unstable = True if gain > 1 else False if gain < 1 else None
         A, B, M, gain, rate = (constant_from_ball(ball, digits) for ball in (A, B, M, gain, rate))
     return StagePair(A, B, M, gain, rate, unstable)
+
+
+def slope_of(activation: Activation) -> Activation:
+    """s' as an activation of its own, for expectations of chains."""
+    return activation_from_tree(derivative(activation.elementary, Z), f"derivative of {activation.name}")
 
 
 def _ball(value: Fraction) -> Ball:

@@ -36,14 +36,17 @@ _ZERO = fmpq(0)
 
 @dataclass(frozen=True)
 class ExactActivation:
-    """An activation and its derivative as exact functions on FLINT rationals; the degree of a polynomial, else
-    None."""
+    """An activation and its derivative as exact functions on FLINT rationals.
+
+    For a polynomial also its degree, leading coefficient and all coefficients; else None, 0 and ().
+    """
 
     name: str
     value: Callable[[fmpq], fmpq]
     slope: Callable[[fmpq], fmpq]
     degree: int | None = None
     leading: Fraction = Fraction(0)
+    coefficients: Vector = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,14 @@ def polynomial_activation(coefficients: Sequence[Fraction | int], name: str = "p
     while len(c) > 1 and c[-1] == 0:
         c.pop()
     slopes = [k * value for k, value in enumerate(c)][1:]
-    return ExactActivation(name, lambda z: _horner(c, z), lambda z: _horner(slopes, z), len(c) - 1, _fraction(c[-1]))
+    return ExactActivation(
+        name,
+        lambda z: _horner(c, z),
+        lambda z: _horner(slopes, z),
+        len(c) - 1,
+        _fraction(c[-1]),
+        tuple(map(_fraction, c)),
+    )
 
 
 def relu_activation() -> ExactActivation:

@@ -37,7 +37,8 @@ from symbolic.closure import (
     outputs,
 )
 
-ClosedFormReading = Literal["exact", "closed", "single-sign", "order-m", "sign-flipped"]
+ClosedFormReading = Literal["exact", "closed", "single-sign", "order-m", "sign-flipped", "no-factorial"]
+ProuhetReading = Literal["exact", "closed", "single-sign", "no-input-force"]
 
 _PROUHET_TARRY_ESCOTT: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     1: ((0, 3), (1, 2)),
@@ -129,6 +130,40 @@ def prouhet_certificate(
     return certificate(nets[0], nets[1], order, _readout_index(order, direction), activation, data)
 
 
+def prouhet_difference(
+    order: int,
+    activation: ExactActivation,
+    data: Data,
+    direction: Vector,
+    spacing: Fraction = Fraction(1),
+    reading: ProuhetReading = "exact",
+) -> Fraction:
+    """What d<a w_1^(m-1)>/dt differs by in ``prouhet_certificate``, from the power sums of the solution [ours].
+
+    yhat = 0, so a neuron (+-1, w = h t v) brings w_1^(m-1) E[y s(w.x)] + (m-1) w_1^(m-2) E[y s'(w.x) x_1]: a polynomial
+    in t. Its terms up to t^m cancel between the halves; what is left are the power sums of degree m+1 to m+D-1.
+    Counterfeits: "closed" (0), "single-sign" (half), "no-input-force" (dw/dt dropped: the same unless D > 3 - it
+    enters at degree m+D-3). Raises ValueError for an activation that is no polynomial.
+    """
+    if activation.degree is None:
+        raise ValueError(f"expected a polynomial activation, got {activation.name}")
+    if reading not in ("exact", "closed", "single-sign", "no-input-force"):
+        raise ValueError(f"expected a reading exact, closed, single-sign or no-input-force, got {reading!r}")
+    left, right = prouhet_tarry_escott(order)
+    v_1, total = direction[0], Fraction(0)
+    for k, c in enumerate(activation.coefficients):
+        readout = c * data.correlation(direction, k) * v_1 ** (order - 1)
+        total += readout * spacing ** (order - 1 + k) * _power_gap(left, right, order - 1 + k)
+        if k and order > 1 and reading != "no-input-force":
+            along = sum(
+                (weight * y * x[0] * _along(direction, x) ** (k - 1) for weight, y, x in _rows(data)), Fraction(0)
+            )
+            row = (order - 1) * k * c * along * v_1 ** (order - 2)
+            total += row * spacing ** (order + k - 3) * _power_gap(left, right, order + k - 3)
+    copies = {"closed": Fraction(0), "single-sign": Fraction(1, 2)}.get(reading, Fraction(1))
+    return copies * total / len(left)
+
+
 def binomial_certificate(
     order: int, activation: ExactActivation, data: Data, direction: Vector, spacing: Fraction = Fraction(1)
 ) -> Certificate:
@@ -149,7 +184,7 @@ def binomial_difference(
 
     It is non-zero whenever E[y (v.x)^D] and v_1 are: no order m is closed. Counterfeits: "closed" (0, what closure at
     order m would mean), "single-sign" (2^K in the denominator: the two signs of a not both counted), "order-m" (K = m
-    in the factorial and the powers), "sign-flipped".
+    in the factorial and the powers), "sign-flipped", "no-factorial" (K! dropped).
     """
     K = _difference_order(order, activation)
     T = activation.leading * data.correlation(direction, K - order + 1) * direction[0] ** (order - 1)
@@ -159,6 +194,7 @@ def binomial_difference(
         "single-sign": Fraction((-1) ** K * factorial(K), 2**K) * T * spacing**K,
         "order-m": Fraction((-1) ** order * factorial(order), 2 ** (order - 1)) * T * spacing**order,
         "sign-flipped": -Fraction((-1) ** K * factorial(K), 2 ** (K - 1)) * T * spacing**K,
+        "no-factorial": Fraction((-1) ** K, 2 ** (K - 1)) * T * spacing**K,
     }
     if reading not in values:
         raise ValueError(f"expected a reading among {', '.join(values)}, got {reading!r}: choose one of them")
@@ -215,6 +251,19 @@ def _finite_difference_pair(
         return ensemble(neurons, [comb(difference_order, j) for j in nodes for _ in (1, -1)])
 
     return net(0), net(1)
+
+
+def _power_gap(left: Sequence[int], right: Sequence[int], power: int) -> int:
+    gap: int = sum(t**power for t in left) - sum(t**power for t in right)
+    return gap
+
+
+def _rows(data: Data) -> zip[tuple[Fraction, Fraction, Vector]]:
+    return zip(data.weights, data.targets, data.points, strict=True)
+
+
+def _along(direction: Vector, x: Vector) -> Fraction:
+    return sum((a * b for a, b in zip(direction, x, strict=True)), Fraction(0))
 
 
 def _difference_order(order: int, activation: ExactActivation) -> int:

@@ -59,3 +59,14 @@ def test_impossible_requests_are_refused() -> None:
         stage_pair(activation("gelu"), 1, 1)
     with pytest.raises(ValueError, match="b_1 not 0"):
         stage_pair(activation("tanh"), 0, 1)
+
+
+def test_the_slope_is_an_activation() -> None:
+    import sympy
+
+    from symbolic import activation, slope_of
+
+    s = activation("tanh")
+    assert (
+        sympy.simplify(slope_of(s).expression.rewrite(sympy.exp) - s.expression.diff(s.symbol).rewrite(sympy.exp)) == 0
+    )

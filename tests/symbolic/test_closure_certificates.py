@@ -15,6 +15,7 @@ from symbolic.closure_certificates import (
     certificate,
     finite_difference_certificate,
     prouhet_certificate,
+    prouhet_difference,
     prouhet_tarry_escott,
     width_certificate,
 )
@@ -148,3 +149,25 @@ def test_a_wrong_back_propagation_is_caught(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(cc, "neuron_velocities", mutant)
     found = binomial_certificate(2, QUADRATIC, QUADRATIC_DATA, V)
     assert found.difference != binomial_difference(2, QUADRATIC, QUADRATIC_DATA, V)
+
+
+QUARTIC = polynomial_activation([F(1, 2), 1, 0, 0, F(1, 4)], "quartic")
+
+
+@pytest.mark.parametrize("activation", [QUADRATIC, CUBIC, QUARTIC])
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+def test_power_sums_give_the_difference_of_the_back_propagation(activation: cc.ExactActivation, order: int) -> None:
+    data = teacher_data(activation.value, V, 4)
+    found = prouhet_certificate(order, activation, data, V, F(1, 2))
+    assert prouhet_difference(order, activation, data, V, F(1, 2)) == found.difference != 0
+
+
+def test_readings_of_the_difference_are_wrong() -> None:
+    data = teacher_data(QUARTIC.value, V, 4)
+    exact = prouhet_difference(3, QUARTIC, data, V)
+    for reading in ("closed", "single-sign", "no-input-force"):
+        assert prouhet_difference(3, QUARTIC, data, V, reading=reading) != exact  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="reading"):
+        prouhet_difference(3, QUARTIC, data, V, reading="typo")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="polynomial"):
+        prouhet_difference(3, relu_activation(), data, V)
