@@ -241,10 +241,10 @@ def _sgd_rival(name: str, spread: Any, net: Any, steps: Any, *, nearest: bool = 
 
 
 NETS = (
-    ("tanh", 4, 3, Tier.SMOKE),
-    ("gelu", 4, 2, Tier.STANDARD),
-    ("gelu", 4, 3, Tier.FULL),
-    ("sin", 5, 3, Tier.FULL),
+    ("tanh", 4, 3, Tier.SMOKE, 1.1),
+    ("gelu", 4, 2, Tier.STANDARD, 1.1),
+    ("gelu", 4, 3, Tier.FULL, 7.2),
+    ("sin", 5, 3, Tier.FULL, 1.4),
 )
 
 CLAIMS = (
@@ -264,9 +264,9 @@ CLAIMS = (
             case(Tier.STANDARD, 0.1, check="steps", r=2),
             case(Tier.STANDARD, 0.2, check="steps", r=4),
             case(Tier.FULL, 0.8, check="steps", r=6),
-            case(Tier.STANDARD, 0.5, check="exponent", r=3),
-            case(Tier.STANDARD, 0.7, check="exponent", r=4),
-            *(case(tier, 0.6, check="net", r=r, L=L, activation=s) for s, L, r, tier in NETS),
+            case(Tier.STANDARD, 0.1, check="exponent", r=3),
+            case(Tier.STANDARD, 0.2, check="exponent", r=4),
+            *(case(tier, spent, check="net", r=r, L=L, activation=s) for s, L, r, tier, spent in NETS),
         ),
         predict=_predict,
         measure=_measure,
@@ -305,7 +305,7 @@ CLAIMS = (
                 )
             ),
             case(Tier.STANDARD, 1.2, check="net", r=3, L=4, activation="tanh"),
-            case(Tier.FULL, 4.0, check="net", r=3, L=4, activation="gelu"),
+            case(Tier.FULL, 8.6, check="net", r=3, L=4, activation="gelu"),
         ),
         predict=_sgd_predict,
         measure=_sgd_measure,
@@ -341,7 +341,7 @@ CLAIMS = (
             case(Tier.STANDARD, 0.6, check="steps", r=4, beta=0.5),
             case(Tier.STANDARD, 0.4, check="steps", r=3, beta=0.8),
             case(Tier.FULL, 1.2, check="steps", r=3, beta=0.9),
-            *(case(tier, 0.6, check="net", r=r, L=L, activation=s, beta=0.5) for s, L, r, tier in NETS),
+            *(case(tier, spent, check="net", r=r, L=L, activation=s, beta=0.5) for s, L, r, tier, spent in NETS),
         ),
         predict=_predict,
         measure=_measure,

@@ -330,7 +330,7 @@ CLAIMS = (
             case(Tier.FULL, 0.5, check="chain", r=3, L=3, activation="tanh"),
             case(Tier.STANDARD, 1.0, check="chain", r=3, L=3, activation="gelu"),
             case(Tier.FULL, 3.0, check="chain", r=4, L=4, activation="tanh"),
-            case(Tier.STANDARD, 1.0, check="net", r=3, L=4, activation="tanh"),
+            case(Tier.STANDARD, 2.2, check="net", r=3, L=4, activation="tanh"),
             case(Tier.FULL, 3.0, check="net", r=3, L=5, activation="sin"),
         ),
         predict=_adam_predict,
