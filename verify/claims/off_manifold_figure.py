@@ -51,15 +51,15 @@ def _paper(case: Case, r: int | None = None, factor: float = 1.0) -> Prediction:
     )
 
 
-def _escape_logs(case: Case, context: Context, width: int) -> Any:
-    """ln t (seeds, points) for N = `width`, d = N/4, batch 2 N; NaN without escape."""
+def _escape_logs(case: Case, context: Context, width: int, inputs: int) -> Any:
+    """ln t (seeds, points) for N = `width`, d = `inputs`, batch 2 N; NaN without escape."""
     import numeric
 
     r = case.integer("r")
     first = context.seed % 2**31
     run = numeric.off_manifold_escape_times(
         numeric.activation("tanh"), DEPTH, range(1, r + 1), _points(r).scales, range(first, first + SEEDS),
-        width=width, inputs=width // 4, batch=2 * width, escape=RULE,
+        width=width, inputs=inputs, batch=2 * width, escape=RULE,
         options=numeric.FlowOptions(rtol=1e-4, device=context.device),
     )  # fmt: skip
     return run.escape_times.log().numpy()
@@ -71,7 +71,10 @@ def _measure(case: Case, context: Context) -> Measurement:
     import numeric
 
     width, points = case.integer("N"), _points(case.integer("r"))
-    logs, half = _escape_logs(case, context, width), _escape_logs(case, context, width // 2)
+    logs, half = (
+        _escape_logs(case, context, width, width // 4),
+        _escape_logs(case, context, width // 2, width // 2),
+    )
     if not bool(np.isfinite(logs).all() and np.isfinite(half).all()):
         return Measurement(math.nan, problem="a member did not escape")
     means = logs.mean(axis=0)
@@ -90,7 +93,7 @@ def _measure(case: Case, context: Context) -> Measurement:
         Budget(
             # Of our mean, and of the paper's: nobody says how many seeds it has, so at least one.
             sampling=numeric.student_half_width(values.tolist(), 0.99) + float(values.std(ddof=1)),
-            # N and d are not published: what half of both changes.
+            # N and d are not published: what half the width and twice the inputs change.
             finite_width=abs(float(values.mean() - others.mean())),
         ),
         series={"eps": points.scales, "paper": points.times, "measured": tuple(np.exp(means).tolist())},
@@ -128,8 +131,8 @@ CLAIMS = (
         measure=_measure,
         counterfeits=(
             Counterfeit(
-                "descent steps of size .001 in place of time",
-                lambda case, _: _paper(case, factor=1000.0) if case.word("quantity") == "factor" else None,
+                "descent steps of size .0001 in place of time",
+                lambda case, _: _paper(case, factor=1e4) if case.word("quantity") == "factor" else None,
                 nearest=True,
             ),
             Counterfeit(
