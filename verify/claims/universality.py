@@ -358,7 +358,7 @@ CLAIMS = (
         ),
         depends=("universality.collapse",),
         cases=tuple(
-            case(tier, 0.3, activation=activation, L=depth, parameterisation=parameterisation, eps=eps)
+            case(tier, 0.45, activation=activation, L=depth, parameterisation=parameterisation, eps=eps)
             for tier, activation, depth, parameterisation, eps in (
                 (Tier.SMOKE, "gelu", 4, "ntk", 1e-3),
                 (Tier.STANDARD, "tanh", 5, "ntk", 1e-3),
