@@ -107,8 +107,8 @@ CLAIMS = (
         title="the paper's points off the manifold",
         latex=r"\tau_\star(\varepsilon) \text{ at He-normal initialisation, } r = 3, 5, 8",
         plain="tanh nets of 8 layers, He-normal, the first r scaled by eps, escape at the times of the paper's figure"
-        " up to what its unpublished N, d and seeds can change, a factor of about 1.5; a straight line through either"
-        " has a slope that is biased by finite eps, and no exponent.",
+        " up to what its unpublished N, d and seeds can change (each case says by what factor); a straight line through"
+        " either has a slope that is biased by finite eps, and no exponent.",
         source="authors' write-up, figure of the section Off-Manifold; points read from it",
         reading=Reading.AS_PRINTED,
         evidence=Evidence.STATISTICAL,
