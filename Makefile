@@ -11,9 +11,9 @@ verify: $(VENV)/.runtime  ## run the claims of tier standard
 test: $(VENV)/.test lint  ## lint, types, import contract, tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-# New examples for the property tests and the tests that are marked slow; then three seeds that no test has seen.
-test-slow: $(VENV)/.test  ## the slow tests, and false alarms on a few seeds; never part of make test
-	HYPOTHESIS_PROFILE=new $(BIN)/python -m pytest -m slow -n 2 --dist worksteal
+# Every push has the same random examples; HYPOTHESIS_PROFILE=new make test draws new ones.
+test-slow: $(VENV)/.slow  ## browser, LaTeX, kills, and three seeds that no test has seen; never part of make test
+	$(BIN)/python -m pytest -m slow -n 2 --dist worksteal
 	$(BIN)/python -m tests.false_alarms --seeds 21-23
 
 # make false-alarms SEEDS=1-3 IDS=T6,prefactor.hermite
@@ -49,3 +49,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/pip
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.slow: $(VENV)/.test
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,browser]'
+	@touch $@

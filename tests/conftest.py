@@ -6,7 +6,8 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS
 
 from hypothesis import settings
 
-# The same examples in every run: a push is judged by what it changed, not by a draw. `make test-slow` draws new ones.
+# The same examples in every run: a push is judged by what it changed, not by a draw (HYPOTHESIS_PROFILE=new draws).
+
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("new", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +18,14 @@ from verify.conformance import RULES
 from verify.decision import Outcome, decide
 from verify.judge import judge
 from verify.results import Verdict
+from verify.selection import THEOREMS
+from verify.transplant import transplants
 from verify.values import Evidence, Measurement, Prediction
 
 from . import network_mutants
 
 CLAIMS = catalogue()
+IDS = Path(__file__).with_name("claim_ids.txt")
 PRINTED = [claim for claim in CLAIMS if any(claim.expected(c) is Expect.REFUTED for c in claim.cases)]
 PROOFS = [claim for claim in CLAIMS if claim.evidence is Evidence.PROOF]
 
@@ -109,6 +113,24 @@ def test_6_ids_are_unique_and_parents_exist() -> None:
     a, b = replace(CLAIMS[0], id="a.a", depends=("b.b",)), replace(CLAIMS[0], id="b.b", depends=("a.a",))
     with pytest.raises(ValueError, match="circle"):
         in_order([a, b])
+
+
+def test_every_theorem_is_tried_against_transplanted_predictions() -> None:
+    """By an activation of another class at least; T5 and T6 also by r +- 1, T3 to T5 also by the parameterisation."""
+    offered: dict[str, set[str]] = {}
+    for claim in CLAIMS:
+        for case in claim.cases_in(Tier.STANDARD):
+            own = {c.transplant for c in claim.counterfeits if c.transplant}
+            offered.setdefault(claim.theorem, set()).update(own, (c.transplant for c in transplants(claim, case)))
+    for theorem in THEOREMS:
+        assert "activation" in offered[theorem], theorem
+    assert all({"r+1", "r-1", "L for r"} <= offered[theorem] for theorem in ("T5", "T6"))
+    assert all("parameterisation" in offered[theorem] for theorem in ("T3", "T4", "T5"))
+
+
+def test_the_catalogue_holds_what_the_theory_states() -> None:
+    """Ids are a contract: papers and workflows name them."""
+    assert set(IDS.read_text().split()) <= {claim.id for claim in CLAIMS}
 
 
 def test_the_readings_that_are_known_to_be_wrong_are_expected_refuted() -> None:

@@ -18,6 +18,8 @@ from verify.values import Budget, Measurement, Prediction
 
 # Both ends of every slope at or below 1e-3; three rungs, because a difference of times needs two and a slope three.
 LADDER = tuple(1e-3 * 2.0**-k for k in range(3))
+# For the figures only: more rungs above the ladder, a few more rows of the same batch, of which nothing is decided.
+SHOWN = tuple(1e-3 * 2.0**k for k in range(5, 0, -1)) + LADDER
 RULE = "loss:0.5"
 WIDTH = 64
 # Scales of order one, not equal to each other, whose product is not 1.
@@ -132,6 +134,14 @@ def measured_rate(net: Net, rule: str = RULE) -> tuple[float, float, str]:
     return rate, abs(rate / gained) * (times.errors[-1] + times.errors[-2]), ""
 
 
+def times_and_slopes(times: Times) -> dict[str, tuple[float, ...]]:
+    """Series of the figures from times on `SHOWN`: ``eps``, ``t``; ``slope at eps``, ``slope`` (see `slope_of`)."""
+    import numeric
+
+    slopes = numeric.difference_slopes(SHOWN, times.values, times.errors)
+    return {"eps": SHOWN, "t": times.values, "slope at eps": slopes.scales, "slope": slopes.values}
+
+
 @dataclass(frozen=True)
 class Expansion:
     """K_eff t as the symbolic witness predicts it, without the constant: (coefficient, power of eps, power of log)."""
@@ -181,12 +191,30 @@ class Expansion:
                 "with one small layer the times tend to a constant, and their differences are no power law"
             )
         exponent = 2 - self.net.r
-        before, last = self.gain(LADDER[-3]), self.gain(LADDER[-2])
-        value = math.log(last / before) / math.log(0.5)
-        # ln(gain) moves by at most the omitted part of either gain.
-        missing = (self.omitted(LADDER[-3]) + self.omitted(LADDER[-2])) / math.log(2)
+        value, missing = self.slope_from(LADDER[-3])
         text = f"exponent {exponent}, {value - exponent:+.3g} from the next orders at eps = {LADDER[-2]:g}"
-        return Prediction(value, text, "power of eps", Budget(finite_eps=missing))
+        return Prediction(value, text, "power of eps", Budget(finite_eps=missing), self.curves())
+
+    def slope_from(self, eps: float) -> tuple[float, float]:
+        """The slope between the gains at eps and eps/2, and what the omitted terms may change of it."""
+        before, last = self.gain(eps), self.gain(eps / 2)
+        # ln(gain) moves by at most the omitted part of either gain.
+        return math.log(last / before) / math.log(0.5), (self.omitted(eps) + self.omitted(eps / 2)) / math.log(2)
+
+    def curves(self) -> dict[str, tuple[float, ...]]:
+        """Series of the figures: the leading law and the corrected one, without the constant of the escape rule.
+
+        ``line eps``, ``leading t``, ``corrected t``; ``predicted slope at eps``, ``predicted slope``, ``slope budget``,
+        on those rungs where the predicted gains are positive and the omitted terms smaller than what they correct.
+        """
+        times = [(eps, self.net.leading(eps) / self.rate, self.value(eps) / self.rate) for eps in SHOWN]
+        rungs = [eps for eps in SHOWN[:-2] if min(self.gain(eps), self.gain(eps / 2)) > 0 and self.omitted(eps) < 1]
+        # The place of a slope is the geometric mean of the scales of its two gains.
+        slopes = [(eps / math.sqrt(2), *self.slope_from(eps)) for eps in rungs]
+        named = {"line eps": 0, "leading t": 1, "corrected t": 2}
+        curves = {name: tuple(row[k] for row in times) for name, k in named.items()}
+        named = {"predicted slope at eps": 0, "predicted slope": 1, "slope budget": 2}
+        return curves | {name: tuple(row[k] for row in slopes) for name, k in named.items()}
 
     def clock(self) -> Prediction:
         """The rate that `measured_rate` reads, corrections included."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from verify.claim import Case, Claim, Context, Counterfeit, Hypothesis, Reading, Tier, Witness, case
@@ -41,7 +42,14 @@ def _measure_along(case: Case, _: Context) -> Measurement:
         return Measurement(math.nan, problem=stuck[0].advice)
     gained = np.concatenate([rung.imbalance_growth for rung in rungs])
     errors = np.concatenate([rung.imbalance_errors for rung in rungs])
-    return drift.read_off(ladder, gained, errors, f"Delta_l gained from eps to {GROWTH} eps, eps = {ladder[-1]:g}")
+    read = drift.read_off(ladder, gained, errors, f"Delta_l gained from eps to {GROWTH} eps, eps = {ladder[-1]:g}")
+    return replace(read, series=_curves("gained", ladder, gained.T.tolist()))
+
+
+def _curves(name: str, ladder: list[float], columns: list[list[float]]) -> dict[str, tuple[float, ...]]:
+    """``NAME: Y`` and ``NAME: l = 1``, ... for the figure; columns [pair][rung]."""
+    pairs = {f"{name}: l = {k}": tuple(column) for k, column in enumerate(columns, start=1)}
+    return {f"{name}: Y": tuple(GROWTH * eps for eps in ladder), **pairs}
 
 
 def _along(case: Case) -> Prediction:
@@ -53,7 +61,11 @@ def _along(case: Case) -> Prediction:
         scales = {symbol: eps * (GROWTH if symbol.name == "Y" else 1) for symbol in _scales(law.along_flow)}
         exponents.append(float(max(sympy.degree(law.along_flow, symbol) for symbol in scales)))
         values.append(drift.number(case, law.along_flow.subs(scales)))
-    return drift.predicted(case, exponents, values, "c_l (Y^p - eps^p), p = (q-1) b(l) + 2")
+    law = drift.predicted(case, exponents, values, "c_l (Y^p - eps^p), p = (q-1) b(l) + 2")
+    ladder = _ladder(case)
+    # With Y/eps fixed the law is homogeneous of degree p.
+    columns = [[v * (e / ladder[-1]) ** p for e in ladder] for p, v in zip(exponents, values, strict=True)]
+    return replace(law, series=_curves("law", ladder, columns))
 
 
 def _scales(expression: Any) -> list[Any]:

@@ -13,7 +13,9 @@ from verify.claims._critical_depth import (
     ASSUMES,
     LADDER,
     RULE,
+    SHOWN,
     Net,
+    Times,
     expansion,
     measured_all,
     measured_slope,
@@ -23,6 +25,7 @@ from verify.claims._critical_depth import (
     placed,
     shifted,
     slope_of,
+    times_and_slopes,
 )
 from verify.values import Budget, Evidence, Measurement, Prediction
 
@@ -31,8 +34,17 @@ AT_LEAST_THREE = Hypothesis("r >= 3", lambda case: case.integer("r") >= 3)
 
 
 def _measure_exponent(case: Case, _: Context) -> Measurement:
-    value, error, problem = measured_slope(net_of(case))
-    return Measurement(value, f"{SPAN}, {RULE}", "power of eps", Budget(discretisation=error), problem=problem)
+    shown = measured_times(net_of(case), RULE, SHOWN)
+    rungs = len(LADDER)
+    value, error, problem = slope_of(Times(shown.values[-rungs:], shown.errors[-rungs:], shown.problem))
+    return Measurement(
+        value,
+        f"{SPAN}, {RULE}",
+        "power of eps",
+        Budget(discretisation=error),
+        problem=problem,
+        series={} if problem else times_and_slopes(shown),
+    )
 
 
 def _exponent(case: Case) -> Prediction:

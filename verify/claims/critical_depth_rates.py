@@ -54,6 +54,7 @@ def _measure_slope(case: Case) -> Measurement:
         f"-dT/deps at eps = 0, where T = {limit:.6g}; overlap:0.5",
         "time",
         Budget(discretisation=rounding, finite_eps=abs(last - before)),
+        series={"eps": LADDER, "t": tuple(times)},
     )
 
 

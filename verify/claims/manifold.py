@@ -120,8 +120,11 @@ def _components(chain: str, case: Case) -> list[tuple[str, str]]:
     return [(f"{name} at t = {t:g}", f"{name} at t = {t:g} in the chain {chain}") for t in times for name in observed]
 
 
-def _full_flow(case: Case, rtol: float, device: str) -> list[float]:
-    """Layer scales and loss of the full network at the case's times."""
+DOTS, POINTS = 24, 96  # of the figure's curves: times at which the matrix flow and the ODE of the scales are shown
+
+
+def _full_flow(case: Case, rtol: float, device: str, shown: list[float]) -> tuple[list[float], Curves]:
+    """Layer scales and loss of the full network at the case's times, and its curves at the times ``shown``."""
     import torch
 
     import numeric
@@ -134,16 +137,41 @@ def _full_flow(case: Case, rtol: float, device: str) -> list[float]:
     # After the transition the network stops growing, and so would a clock that counts growth: hence plain time.
     options = numeric.FlowOptions(rtol=rtol, method="dop853", clock="time", device=device)
     values: list[float] = []
+    rows: list[list[float]] = []
     clock = 0.0
     for time in _times(case):
-        leg = numeric.gradient_flow(net, weights, data, escape=None, until=time - clock, options=options)
+        saved = [t - clock for t in shown if clock <= t <= time and (t > clock or clock == 0.0)]
+        leg = numeric.gradient_flow(
+            net, weights, data, escape=None, until=time - clock, saved_times=saved or None, options=options
+        )
+        if leg.saved is not None:
+            states = zip(leg.saved.scales[0].tolist(), leg.saved.losses[0].tolist(), strict=True)
+            rows += [[*scales, loss] for scales, loss in states]
         weights, clock = leg.weights, time
         values += [*leg.scales[0].tolist(), float(leg.losses[0])]
-    return values
+    return values, _curves("flow", shown, rows)
 
 
-def _chain_flow(case: Case, gains: tuple[int, ...], mobilities: tuple[Fraction, ...]) -> tuple[list[float], float]:
-    """The same observables of a scalar chain, and the largest estimated error."""
+Curves = dict[str, tuple[float, ...]]
+
+
+def _curves(name: str, times: list[float], rows: list[list[float]]) -> Curves:
+    """``NAME: t``, ``NAME: X_1``, ... and ``NAME: loss``, for the figure; rows [time, (layers, loss)]."""
+    columns = list(zip(*rows, strict=True))
+    layers = {f"{name}: X_{k}": column for k, column in enumerate(columns[:-1], start=1)}
+    return {f"{name}: t": tuple(times), **layers, f"{name}: loss": columns[-1]} if rows else {}
+
+
+def _evenly(case: Case, count: int) -> list[float]:
+    """``count`` times from 0 to the end; the case's own times, which are a sixth and a third of it, fall on some."""
+    until = case.real("until")
+    return [until * k / count for k in range(count + 1)]
+
+
+def _chain_flow(
+    case: Case, gains: tuple[int, ...], mobilities: tuple[Fraction, ...]
+) -> tuple[list[float], float, Curves]:
+    """The same observables of a scalar chain, the largest estimated error, and the curves for the figure."""
     import numeric
 
     depth = case.integer("L")
@@ -153,19 +181,26 @@ def _chain_flow(case: Case, gains: tuple[int, ...], mobilities: tuple[Fraction, 
         gains=[math.sqrt(g) for g in gains],
         mobilities=[float(c) for c in mobilities],
     )
-    flow = numeric.manifold_trajectory(model, STARTS[depth], _times(case))
-    values = [x for scales, loss in zip(flow.scales, flow.loss, strict=True) for x in (*scales, loss)]
-    return [float(x) for x in values], float(max(flow.scales_error.max(), flow.loss_error.max()))
+    times = _evenly(case, POINTS)
+    flow = numeric.manifold_trajectory(model, STARTS[depth], times)
+    rows = [[*scales, loss] for scales, loss in zip(flow.scales.tolist(), flow.loss.tolist(), strict=True)]
+    judged = [times.index(t) for t in _times(case)]
+    error = max(flow.scales_error[judged].max(), flow.loss_error[judged].max())
+    return [x for k in judged for x in rows[k]], float(error), _curves("ODE", times, rows)
 
 
 def _measure_reduction(case: Case, context: Context) -> Measurement:
     # The looser run is a hundred times less accurate, so its distance bounds the error of the tighter one with ease.
-    full, loose = (_full_flow(case, rtol, context.device) for rtol in (1e-8, 1e-6))
+    full, series = _full_flow(case, 1e-8, context.device, _evenly(case, DOTS))
+    loose, _ = _full_flow(case, 1e-6, context.device, [])
     discretisation = max(abs(a - b) for a, b in zip(full, loose, strict=True))
     ingredients: dict[str, float] = {}
     for chain, (gains, mobilities) in _candidates(case.integer("L"), case.integer("N")).items():
-        values, error = _chain_flow(case, gains, mobilities)
-        discretisation = max(discretisation, error) if case.integer("N") in gains else discretisation
+        values, error, curves = _chain_flow(case, gains, mobilities)
+        if case.integer("N") in gains:
+            discretisation = max(discretisation, error)
+        if chain == _chain(*next(iter(_candidates(case.integer("L"), case.integer("N")).values()))):
+            series = {**series, **curves}  # the figure's lines: the chain that the reduced loss has
         ingredients |= dict(zip((name for _, name in _components(chain, case)), values, strict=True))
     width, depth = case.integer("N"), case.integer("L")
     return Measurement(
@@ -174,6 +209,7 @@ def _measure_reduction(case: Case, context: Context) -> Measurement:
         "",
         Budget(discretisation=2 * discretisation),  # one such error for each of the two integrations
         ingredients,
+        series=series,
     )
 
 

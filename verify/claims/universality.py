@@ -19,6 +19,8 @@ WIDTH = 64
 RULE = "overlap:0.2"
 # Local tolerance of the integration; what it leaves is measured by a second run and enters the budget.
 RTOL = 1e-7
+# Scales above the ladder, for the figure only: a few more rows of the same batch, of which nothing is decided.
+SHOWN = (0.1, 0.03, 0.01, 0.003, 0.001)
 
 ASSUMES = (
     smooth_at_the_origin("activation"),
@@ -101,16 +103,19 @@ def _measure_collapse(case: Case, _: Context) -> Measurement:
             Budget(discretisation=error, finite_eps=_drift(slopes)),
         )
     ladder = _ladder(case, 2)
-    escape = numeric.manifold_escape(_model(case), numeric.bottleneck_starts(ladder, depth), RULE)
+    shown = [eps for eps in SHOWN if eps > ladder[0]] + ladder
+    escape = numeric.manifold_escape(_model(case), numeric.bottleneck_starts(shown, depth), RULE)
     if problem := _stuck(escape):
         return Measurement(math.nan, problem=problem)
+    times = escape.times.tolist()
     lines = [_line(eps, depth) for eps in ladder]
-    scaled = [time / line for time, line in zip(escape.times.tolist(), lines, strict=True)]
+    scaled = [time / line for time, line in zip(times[-2:], lines, strict=True)]
     return Measurement(
         scaled[-1],
         f"t / line at eps = {ladder[-1]:g}, {RULE}",
         "time",
         Budget(discretisation=float(escape.errors[-1]) / lines[-1], finite_eps=_drift(scaled)),
+        series={"eps": tuple(shown), "t": tuple(times)},
     )
 
 

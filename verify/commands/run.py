@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from verify.claim import Tier
+from verify.estimate import Estimate
 from verify.render.terminal import render, terminal_width
 from verify.results import RESULTS_FILE, Result
-from verify.session import Options, run
+from verify.session import Options, run, select
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -94,17 +95,21 @@ def command(
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
         console=console,
         disable=quiet or not console.is_terminal,
         transient=True,
     ) as progress:
-        bar = progress.add_task("hearing", total=None)
+        bar = progress.add_task("hearing", total=None, left="")
+        estimate = Estimate(select(options), options.workers or os.cpu_count() or 1)
 
         def watch(result: Result, done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total, description=result.claim)
+            estimate.done(result.key)
+            progress.update(bar, completed=done, total=total, description=result.claim, left=estimate.text)
             # Without a terminal there is no bar: then a line every tenth of the way says that the run is alive.
             if verbose or (not quiet and not console.is_terminal and done * 10 // total > (done - 1) * 10 // total):
                 line = f"{done:4d}/{total} {result.verdict.value:20s} {result.key} {result.seconds:.2f} s"
+                line += f", {estimate.text}" if done < total and not verbose else ""
                 console.print(line, highlight=False, soft_wrap=True, markup=False)
 
         session = run(options, watch)
