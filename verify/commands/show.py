@@ -33,7 +33,7 @@ def command(selectors: tuple[str, ...], run_folder: Path | None) -> None:
 
 def describe(result: Result, results: Results) -> str:
     """One case in full, as plain text."""
-    predicted, measured, tolerance = compared(result)
+    predicted, measured, tolerance = compared(result, whole=True)
     budget = ", ".join(
         f"{name} {short(value)}"
         for name in ("discretisation", "sampling", "finite_width", "finite_eps", "rounding")

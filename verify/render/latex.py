@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from verify.render.errata import errata
-from verify.render.numbers import at_precision, short, with_uncertainty
+from verify.render.numbers import at_precision, brief, short, with_uncertainty
 from verify.render.power import COLUMNS, power_line, power_matrix
 from verify.render.summary import ClaimSummary, by_claim, verdict_line
 from verify.results import Number, Result, Results, as_float
@@ -31,6 +31,7 @@ _ESCAPES = {
     '"': "''",  # the straight one needs an encoding that a paper may not load
     "'": r"\textquotesingle{}",
 }
+WIDEST_TEXT = 14  # characters that a number column holds in one line
 # What \csname takes as it stands, and a reader can type into \claimstatus{...}.
 _NAMEABLE = re.compile(r"[A-Za-z0-9 .,=+:/()\[\]*-]+")
 
@@ -50,7 +51,13 @@ def number_cell(value: Number, uncertainty: Number) -> str:
     r"""``-2.9998(3)`` for an S column; text, infinities and NaN in braces, which siunitx leaves alone."""
     number = as_float(value)
     if number is None:
-        return f"{{{escape('' if value is None else str(value))}}}"
+        text = escape(brief("" if value is None else str(value)))
+        # A number column does not break lines; a box in it does.
+        return (
+            f"{{{text}}}"
+            if len(text) <= WIDEST_TEXT
+            else rf"{{\parbox[t]{{6.5em}}{{\raggedright\strut {text}\strut}}}}"
+        )
     if math.isnan(number):
         return "{undefined}"
     if math.isinf(number):

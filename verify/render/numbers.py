@@ -57,6 +57,17 @@ def short(value: Number) -> str:
     return f"{number:.3g}"
 
 
+LONGEST_TEXT = 40  # characters of a value in a table; `show` has it whole
+
+
+def brief(text: str) -> str:
+    """A value that is text, for a table: of a long residual only the number of its terms."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    head = text.partition(", first ")[0]
+    return head if len(head) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 3]}..."
+
+
 def seconds(value: float) -> str:
     """A duration for a table."""
     return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from verify.render.numbers import at_precision, seconds, short, with_uncertainty
+from verify.render.numbers import at_precision, brief, seconds, short, with_uncertainty
 from verify.render.power import power_line
 from verify.render.summary import by_claim, needing_attention, notes, verdict_line
 from verify.results import Result, Results, Verdict
@@ -103,12 +103,13 @@ def _print_narrow(console: Console, results: Results, every_case: bool) -> None:
             console.print(f"     predicted {predicted}, measured {measured}, tolerance {tolerance or 'none'}")
 
 
-def compared(result: Result) -> tuple[str, str, str]:
-    """Predicted, measured and tolerance for a table cell."""
+def compared(result: Result, *, whole: bool = False) -> tuple[str, str, str]:
+    """Predicted, measured and tolerance for a table cell; long text is shortened unless it is wanted whole."""
     total = result.budget.total
+    predicted, measured = at_precision(result.predicted.value, total), with_uncertainty(result.measured.value, total)
     return (
-        at_precision(result.predicted.value, total),
-        with_uncertainty(result.measured.value, total),
+        predicted if whole else brief(predicted),
+        measured if whole else brief(measured),
         "exact" if not total and result.evidence in ("proof", "exact", "certified") else short(total) if total else "",
     )
 
