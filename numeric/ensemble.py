@@ -20,6 +20,7 @@ from torch import Tensor
 from numeric.data import Population
 from numeric.kernels import kernel, padded
 from numeric.losses import Loss, loss
+from numeric.memory import is_out_of_memory, lacking, release
 from numeric.network import Network, Weights
 
 _BUFFER_BYTES = 2**18  # one layer's buffer of one member: larger blocks of samples leave the second-level cache
@@ -88,7 +89,9 @@ class Layout:
 class Ensemble:
     """Loss and gradient of M networks of one shape on a population (its own for each member, or one for all).
 
-    Raises ValueError when sizes do not fit.  Not for subclassing; not safe to share between threads (workspaces).
+    Raises ValueError when sizes do not fit.  Where the device runs out of memory the chunks are halved, which changes
+    no number; MemoryError, one sentence, when a single member is too much.  Not for subclassing; not safe to share
+    between threads (workspaces).
     """
 
     def __init__(
@@ -163,6 +166,15 @@ class Ensemble:
         return self._run(state, None, overlap=True)
 
     def _run(self, state: Tensor, out: Tensor | None, overlap: bool) -> Tensor:
+        while True:
+            try:
+                return self._passes(state, out, overlap)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            self._shrink(state.shape[0])  # outside the handler, whose error holds the failed attempt's tensors
+
+    def _passes(self, state: Tensor, out: Tensor | None, overlap: bool) -> Tensor:
         members = state.shape[0]
         values = torch.empty(members, dtype=self._dtype, device=self._device)
         self._allocate(min(self._chunk, members))
@@ -173,6 +185,15 @@ class Ensemble:
                 weights, rows, values[rows], None if out is None else self.layout.views(out[rows]), overlap
             )
         return values
+
+    def _shrink(self, members: int) -> None:
+        """Half as many members in a chunk; MemoryError when there is only one left."""
+        self._buffers, self._slopes, self._deltas, self._grads, self._room = [], [], [], [], 0
+        release(self._device)
+        chunk = min(self._chunk, members)
+        if chunk == 1:
+            raise lacking(f"one network of widths {self.net.widths} on {self.data.samples} samples", self._device)
+        self._chunk = chunk // 2
 
     def _chunk_pass(self, weights: Weights, rows: slice, values: Tensor, out: Weights | None, overlap: bool) -> None:
         count = rows.stop - rows.start

@@ -20,6 +20,7 @@ from numeric.ensemble import Ensemble
 from numeric.escape_rule import EscapeRule, parse_escape_rule
 from numeric.integration import Limits, Outcome, integrate
 from numeric.losses import Loss
+from numeric.memory import is_out_of_memory, lacking, release
 from numeric.monitor import Monitor
 from numeric.network import Network, Weights, scale_units
 from numeric.recorder import Recorder
@@ -122,8 +123,9 @@ def gradient_flow(
 
     saved_times: increasing times at which to record; their last one is `until` if that is not given.  With
     stop_at_escape False the escape time is recorded and the flow goes on.  Time is gradient-flow time, dW/dt = -grad.
+    Members are integrated together, or in smaller batches where the device runs out of memory: no number depends on it.
     Raises ValueError for weights that do not fit, a layer that is exactly zero (the growth clock divides by |W_l|), or
-    a run that could never stop (neither escape nor until).
+    a run that could never stop (neither escape nor until); MemoryError when a single member is too much.
     """
     options = options or FlowOptions()
     times = None if saved_times is None else _checked_times(saved_times)
@@ -136,10 +138,10 @@ def gradient_flow(
     rule = None if escape is None else parse_escape_rule(escape, net.depth)
     began = perf_counter()
     problem = _Problem(net, data, criterion, rule, math.inf if until is None else float(until), options)
-    result = problem.solve(weights, times, keep_states, stop_at_escape)
+    result = _solve(problem, weights, times, keep_states, stop_at_escape)
     if estimate_error:
         loose = replace(problem, options=replace(options, rtol=min(0.5, 10.0 * options.rtol)))
-        other = loose.solve(weights, None, False, True)
+        other = _solve(loose, weights, None, False, True)
         result = replace(result, error_estimates=(result.escape_times - other.escape_times).abs())
     return replace(result, seconds=perf_counter() - began)
 
@@ -170,6 +172,61 @@ class _Problem:
         limits = Limits(self.until, options.budget, 1 if recorder or not stop else poll, stop, options.rtol)
         outcome = integrate(ensemble, state, stepper, limits, growth, recorder)
         return _result(ensemble, outcome, units, recorder)
+
+
+def _solve(
+    problem: _Problem, weights: Sequence[Tensor], times: Tensor | None, keep_states: bool, stop: bool
+) -> FlowResult:
+    """``problem.solve``, or where the device's memory does not take that, the halves of the ensemble one by one."""
+    try:
+        return problem.solve(weights, times, keep_states, stop)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Outside the handler, whose error holds the failed attempt's tensors.
+    release(problem.options.device)
+    members = max((weight.shape[0] for weight in weights if weight.ndim == 3), default=1)
+    if members == 1:
+        what = f"the flow of one network of widths {problem.net.widths} on {problem.data.samples} samples"
+        raise lacking(what, problem.options.device)
+    halves = []
+    for rows in (slice(0, members // 2), slice(members // 2, members)):
+        part = [w[rows] if w.ndim == 3 and w.shape[0] == members else w for w in weights]
+        data = problem.data
+        x, y = (t[rows] if t.ndim == 3 else t for t in (data.covariates, data.targets))
+        own = replace(problem, data=Population(x, y, data.node_weights))
+        halves.append(_solve(own, part, times, keep_states, stop))
+    return _joined(halves)
+
+
+def _joined(parts: Sequence[FlowResult]) -> FlowResult:
+    """The flows of several ensembles as the flow of one."""
+
+    def both(name: str, of: Sequence[object] = parts) -> Tensor:
+        return torch.cat([getattr(part, name) for part in of])
+
+    saved = [part.saved for part in parts if part.saved is not None]
+    return FlowResult(
+        status=tuple(status for part in parts for status in part.status),
+        escape_times=both("escape_times"),
+        error_estimates=both("error_estimates"),
+        times=both("times"),
+        evaluations=both("evaluations"),
+        steps=both("steps"),
+        rejected=both("rejected"),
+        losses=both("losses"),
+        scales=both("scales"),
+        weights=[torch.cat(layers) for layers in zip(*(part.weights for part in parts), strict=True)],
+        saved=SavedStates(
+            saved[0].times,
+            both("losses", saved),
+            both("scales", saved),
+            None if saved[0].states is None else both("states", saved),
+        )
+        if saved
+        else None,
+        seconds=0.0,
+    )
 
 
 def _result(ensemble: Ensemble, outcome: Outcome, units: Tensor, recorder: Recorder | None) -> FlowResult:

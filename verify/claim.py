@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from verify.results import CLAIM_ID, LONGEST_ID, THEOREM
 from verify.values import Evidence, Measurement, Prediction
 
 
@@ -157,7 +157,7 @@ class Erratum:
     corrected: str
 
 
-ID = re.compile(r"[a-z0-9]+(-[A-Za-z0-9]+)*(\.[a-z0-9]+(-[A-Za-z0-9]+)*)+")
+ID = CLAIM_ID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,8 +199,9 @@ class Claim:
     def __post_init__(self) -> None:
         for broken, rule in (
             (not ID.fullmatch(self.id), "an id is kebab-case words joined by dots, such as critical-depth.exponent"),
+            (len(self.id) > LONGEST_ID, f"an id has at most {LONGEST_ID} characters"),
             (
-                not re.fullmatch(r"[A-Z][A-Za-z0-9-]{0,30}", self.theorem),
+                not THEOREM.fullmatch(self.theorem),
                 "a theorem is T1, T2, ..., or a word such as Saxe",
             ),
             (not self.cases, "a claim needs at least one case"),

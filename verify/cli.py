@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pkgutil
 import sys
 from importlib import import_module
@@ -13,7 +14,8 @@ import verify.commands
 from verify.selection import nearest
 from verify.settings import read_settings
 
-EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
+EXIT_USAGE, EXIT_ERROR, EXIT_INTERRUPTED = 2, 3, 130
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # not the user's input: the machine's condition
 
 
 class _Verbs(click.Group):
@@ -62,12 +64,20 @@ def main() -> None:
         sys.stderr.close()  # the reader (head, less) has gone; nothing is wrong
         code = 0
     except click.Abort:
-        print("saddle-escape: interrupted", file=sys.stderr)
-        code = EXIT_INTERRUPTED
+        code = _said("interrupted", EXIT_INTERRUPTED)
     except click.ClickException as error:
-        print(f"saddle-escape: {' '.join(error.format_message().split())}", file=sys.stderr)
-        code = EXIT_USAGE
+        code = _said(error.format_message(), EXIT_USAGE)
     except (ValueError, OSError) as error:
-        print(f"saddle-escape: {' '.join(str(error).split())}", file=sys.stderr)
-        code = EXIT_USAGE
+        broken = isinstance(error, OSError) and error.errno in DISK
+        code = _said(str(error), EXIT_ERROR if broken else EXIT_USAGE)
+    except MemoryError as error:
+        code = _said(str(error) or "there is not enough memory for this", EXIT_ERROR)
     sys.exit(code)
+
+
+def _said(sentence: str, code: int) -> int:
+    """Print one line to the standard error; what a file brought into it cannot command the terminal."""
+    from verify.results import printable  # not at the top: --help does without it
+
+    print(f"saddle-escape: {printable(' '.join(sentence.split()))}", file=sys.stderr)
+    return code

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -193,7 +195,10 @@ class _Court:
         try:
             result: Result = future.result()
         except ProcessExpired as death:
-            reason = f"error: the worker process died (exit code {death.exitcode}); run this case alone to see why"
+            killed = " (where memory is short, the system kills so)" if death.exitcode == -signal.SIGKILL else ""
+            reason = (
+                f"error: the worker process died (exit code {death.exitcode}){killed}; run this case alone to see why"
+            )
             result = unheard(task.claim, task.case, Verdict.ERROR, reason)
         except TimeoutError:
             reason = (
@@ -221,10 +226,34 @@ class _Court:
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it stops us
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), name="end with the parent", daemon=True).start()
     if sys.platform == "linux":
         import resource
 
-        # More than the machine has would wake the kernel's killer, which takes whom it likes: so the claim is told.
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        # More than there is would wake the kernel's killer, which takes whom it likes: so the claim is told.
+        memory = memory_of_the_machine()
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (memory if hard < 0 else min(memory, hard), hard))
+
+
+def _end_with(parent: int) -> None:
+    """Leave as soon as the parent is gone, however it went: nobody would ever hear the case that runs here."""
+    connection.wait([parent])
+    os._exit(1)
+
+
+# A container's share of the machine, in the two versions of Linux's control groups.
+_SHARES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def memory_of_the_machine() -> int:
+    """Bytes of memory that there are: the machine's, or this container's share of it. Linux only."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _SHARES:
+        try:
+            found.append(int(Path(path).read_text()))
+        except (OSError, ValueError):
+            continue  # not this version, or "max"
+    return min(share for share in found if share > 0)

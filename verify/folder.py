@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +29,54 @@ def prepare(out: Path) -> None:
             pass
     except OSError as error:
         raise ValueError(f"cannot write into the folder {out}: {error.strerror}; name another with --out") from error
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Hold the folder ``out`` for one run; ``ValueError`` when another run holds it.
+
+    The lock is the system's, on the folder itself: it ends with the process, however that ends, and leaves no file.
+    Where there are no such locks (Windows, some network disks) two runs in one folder overwrite each other's record.
+    """
+    handle = _locked(out)
+    try:
+        sweep(out, 0.0 if handle is not None else LITTER)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(out: Path) -> int | None:
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    handle = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise ValueError(
+            f"another run is writing into {out}: wait for it, or name another folder with --out"
+        ) from error
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+LITTER = 3600.0  # seconds after which a half-written file belongs to nobody: a write takes far less
+
+
+def sweep(where: Path, age: float) -> None:
+    """Remove what a killed run left half-written in ``where``, if it is older than ``age`` seconds."""
+    for path in where.glob(".*.json.*"):
+        try:
+            if time.time() - path.stat().st_mtime >= age:
+                path.unlink()
+        except OSError:
+            continue  # somebody else was faster
 
 
 def write(out: Path, results: Results) -> None:

@@ -21,6 +21,7 @@ from verify.results import (
     Result,
     Verdict,
     number,
+    printable,
 )
 from verify.transplant import transplants
 from verify.values import Budget, Measurement, Prediction
@@ -56,8 +57,8 @@ def judge(claim: Claim, case: Case, context: Context) -> Result:
         result = _hear(claim, case, context)
     except OptionalDataAbsent as absence:
         result = unheard(claim, case, Verdict.SKIPPED, f"optional-data: {absence}")
-    except MemoryError:
-        result = unheard(claim, case, Verdict.INCONCLUSIVE, f"budget: {_OUT_OF_MEMORY}")
+    except MemoryError as error:  # the numeric witness says itself what did not fit, the interpreter does not
+        result = unheard(claim, case, Verdict.INCONCLUSIVE, f"budget: {printable(str(error)) or _OUT_OF_MEMORY}")
     except Exception as error:  # a claim is user code: whatever it raises, the rest of the run goes on
         if _is_out_of_memory(error):
             result = unheard(claim, case, Verdict.INCONCLUSIVE, f"budget: {_OUT_OF_MEMORY}")
@@ -176,5 +177,5 @@ def _budget(budget: Budget) -> BudgetRecord:
 def _describe(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    text = " ".join(str(error).split())
+    text = printable(" ".join(str(error).split()))
     return f"{type(error).__name__}: {text[:300]}{place}"

@@ -77,8 +77,8 @@ class Recorder:
             self.unwritten = ""
         except OSError as error:
             self.unwritten = (
-                f"results.json could not be written to {self._out}: {error.strerror}; the verdicts above are not lost "
-                "to the store where it could be written: make room and run again"
+                f"results.json could not be written to {self._out}: {error.strerror}; make room and run again: what "
+                "the store could keep is not heard twice"
             )
         self._written = time.monotonic()
         return results

@@ -1,7 +1,8 @@
 """The record of a run: ``results.json``, the single source of every report (schema results-1, CONTRACT).
 
 Everything here is plain data. JSON has no infinity and no NaN: non-finite numbers are written as strings, and so are
-decimals of more than 15 digits.
+decimals of more than 15 digits. A file that is read may come from anywhere: its size has a bound, names that reports
+make files and anchors of must be such names, and control characters (which a terminal would obey) become "?".
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import enum
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,11 @@ import msgspec
 
 SCHEMA = "results-1"
 RESULTS_FILE = "results.json"
+LARGEST = 128 << 20  # bytes: a hundred times tier full of every claim that we have
+
+CLAIM_ID = re.compile(r"[a-z0-9]+(-[A-Za-z0-9]+)*(\.[a-z0-9]+(-[A-Za-z0-9]+)*)+")
+THEOREM = re.compile(r"[A-Z][A-Za-z0-9-]{0,30}")
+LONGEST_ID = 200  # characters: an id is also the name of a folder
 
 
 class Verdict(enum.Enum):
@@ -93,6 +100,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     counterfeits: tuple[CounterfeitRecord, ...] = ()
     series: dict[str, tuple[Number, ...]] = {}
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not CLAIM_ID.fullmatch(self.claim) or len(self.claim) > LONGEST_ID:
+            raise ValueError(f"claim is {self.claim[:60]!a}, expected kebab-case words joined by dots")
+        if not THEOREM.fullmatch(self.theorem):
+            raise ValueError(f"theorem is {self.theorem[:60]!a}, expected T1, T2, ..., or a word such as Saxe")
 
     @property
     def key(self) -> str:
@@ -182,6 +195,8 @@ def as_float(value: Number) -> float | None:
         return None
     try:
         return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return math.inf if int(value) > 0 else -math.inf
     except ValueError:
         return None
 
@@ -194,9 +209,17 @@ def encode(results: Results) -> bytes:
 def read(path: Path) -> Results:
     """Read and check a results.json; ``ValueError`` names the file and the path of the wrong field."""
     try:
-        results = msgspec.json.decode(path.read_bytes(), type=Results)
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise ValueError(f"{path} is larger than {LARGEST} bytes: no run writes so much")
+        results = msgspec.json.decode(content, type=Results)
+        if _CONTROL_IN_JSON.search(content):
+            results = msgspec.convert(_printable(msgspec.to_builtins(results)), Results)
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}; name a folder that a run has written") from error
+    except RecursionError as error:
+        raise ValueError(f"{path} is not a {SCHEMA} file: it is nested too deeply") from error
     except msgspec.ValidationError as error:
         raise ValueError(f"{path} is not a {SCHEMA} file: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -206,6 +229,29 @@ def read(path: Path) -> Results:
             f"{path} has the schema {results.schema!r}, expected {SCHEMA!r}: read it with the version that wrote it"
         )
     return results
+
+
+# What a terminal obeys, and what turns the direction of a text; tab and line feed are harmless.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# The same in JSON, escaped or as it stands; harmless escapes that look alike only cost a second look.
+_CONTROL_IN_JSON = re.compile(
+    rb"\\u00(?:[01]|7[fF]|[89])|\\u20[26]|\\[bf]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]"
+)
+
+
+def printable(text: str) -> str:
+    """``text`` with a question mark for every control character but tab and line feed."""
+    return _CONTROL.sub("?", text)
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {printable(name): _printable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(inner) for inner in value]
+    return value
 
 
 def schema_text() -> str:

@@ -131,12 +131,13 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
         if watch:
             watch(result, len(recorder.heard), len(tasks))
 
-    try:
-        hear(tasks, Context(options.seed, options.device), workers, options.budget, report, known=known)
-    except KeyboardInterrupt:
-        final = recorder.write(complete=False, exit_code=130)
-    else:
-        final = recorder.write(complete=True, exit_code=exit_code(recorder.heard, strict=options.strict))
+    with folder.alone_in(out):
+        try:
+            hear(tasks, Context(options.seed, options.device), workers, options.budget, report, known=known)
+        except KeyboardInterrupt:
+            final = recorder.write(complete=False, exit_code=130)
+        else:
+            final = recorder.write(complete=True, exit_code=exit_code(recorder.heard, strict=options.strict))
     return Session(out, final, recorder.unwritten)
 
 

@@ -78,6 +78,8 @@ def _table(folder: Path) -> tuple[Path, dict[str, Any]]:
         table = tomllib.loads(text.decode()).get("tool", {}).get("saddle-escape", {})
     except OSError as error:
         raise ValueError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except RecursionError as error:
+        raise ValueError(f"the configuration {path} is nested too deeply to be one") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"the configuration {path} is not TOML: {error}") from error
     except AttributeError as error:

@@ -111,7 +111,7 @@ def _entry(path: Path) -> Entry | None:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
         entry = msgspec.json.decode(content, type=Entry)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return entry if entry.checksum == _checksum(entry.result, entry.parts) else None
 
@@ -137,6 +137,7 @@ def write(address: Key, result: Result, commit: str | None) -> None:
     )
     address.place.parent.mkdir(parents=True, exist_ok=True)
     folder.write_atomically(address.place, msgspec.json.encode(entry))
+    folder.sweep(address.place.parent, folder.LITTER)
 
 
 def newest(claim: str, case: str) -> Entry | None:

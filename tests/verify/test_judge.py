@@ -148,3 +148,26 @@ def test_the_witnesses_curves_are_recorded_and_decide_nothing(sample: Sample) ->
     result = hear(claim)
     assert result.verdict is Verdict.PASS
     assert result.series == {"line": (1.0, 2.0), "dots": (1.0, "Infinity")}
+
+
+def test_want_of_memory_is_a_spent_budget_and_says_what_did_not_fit(sample: Sample) -> None:
+    def raising(error: Exception) -> Callable[[Case, Context], Measurement]:
+        def measure(case: Case, context: Context) -> Measurement:
+            raise error
+
+        return measure
+
+    def reason(error: Exception) -> str:
+        result = hear(sample(measure=raising(error)))
+        assert result.verdict is Verdict.INCONCLUSIVE
+        return str(result.reason)
+
+    assert reason(MemoryError("the flow of 3 networks")) == "budget: the flow of 3 networks"
+    assert reason(MemoryError()).startswith("budget: the case needs more memory than there is")
+    device = type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory")
+    assert reason(device).startswith("budget: the case needs more memory than there is")
+
+
+def test_an_error_s_text_cannot_command_the_terminal(sample: Sample) -> None:
+    result = hear(sample(predict=lambda _: (_ for _ in ()).throw(ValueError("\x1b[2J\x07gone"))))
+    assert result.reason.startswith("error: ValueError: ?[2J?gone")

@@ -22,7 +22,8 @@ def step_summary(results: Results) -> str:
         "",
         f"**{escape(verdict_line(results))}**  ",
         f"**{escape(power_line(results))}**  ",
-        f"tier {run.tier}, seed {run.seed}, {run.device}, {seconds(run.seconds)} with {run.workers} workers",
+        f"tier {escape(run.tier)}, seed {run.seed}, {escape(run.device)}, "
+        f"{seconds(run.seconds)} with {run.workers} workers",
         "",
         *(f"> {escape(note)}\n" for note in notes(results)),
     ]
@@ -42,8 +43,8 @@ def step_summary(results: Results) -> str:
     for summary in sorted(by_claim(results.results), key=lambda summary: severity(summary.telling)):
         numbers = " | ".join(escape(text) for text in compared(summary.telling))
         body.append(
-            f"| {code(summary.claim)} | {summary.reading} | {escape(summary.verdict_text)} "
-            f"| {', '.join(summary.grades)} | {numbers} |"
+            f"| {code(summary.claim)} | {escape(summary.reading)} | {escape(summary.verdict_text)} "
+            f"| {escape(', '.join(summary.grades))} | {numbers} |"
         )
     return bounded([*head, *body], MOST_BYTES)
 

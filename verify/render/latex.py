@@ -158,7 +158,7 @@ def render(
     files = {"claims-status.tex": made("claims-status.tex")}
     for theorem in theorems:
         members: list[ClaimSummary] = [summary for summary in summaries if summary.theorem == theorem]
-        files[f"{theorem}.tex"] = made("theorem.tex", theorem=theorem, members=members)
+        files[f"{label(theorem)}.tex"] = made("theorem.tex", theorem=theorem, members=members)
     found = errata(results)
     if found:
         files["errata.tex"] = made("errata.tex", errata=found)

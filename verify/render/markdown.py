@@ -7,7 +7,7 @@ from verify.render.numbers import seconds, short
 from verify.render.power import COLUMNS, power_line, power_matrix
 from verify.render.summary import ClaimSummary, by_claim, needing_attention, notes, verdict_line
 from verify.render.terminal import compared
-from verify.results import Result, Results
+from verify.results import Result, Results, as_float
 
 
 def render(results: Results) -> str:
@@ -19,11 +19,12 @@ def render(results: Results) -> str:
         f"**{verdict_line(results)}**  ",
         f"**{power_line(results)}**",
         "",
-        f"Run `{run.id}`, tier {run.tier}, seed {run.seed}, device {run.device}, {run.dtype}, "
-        f"{seconds(run.seconds)} with {run.workers} workers, commit {run.commit or 'none'}, "
+        f"Run {code(run.id)}, tier {escape(run.tier)}, seed {run.seed}, device {escape(run.device)}, "
+        f"{escape(run.dtype)}, {seconds(run.seconds)} with {run.workers} workers, "
+        f"commit {escape(run.commit or 'none')}, "
         f"command {code(run.command)}.",
         "",
-        *(f"> {note}\n" for note in notes(results)),
+        *(f"> {escape(note)}\n" for note in notes(results)),
     ]
     attention = needing_attention(results)
     if attention:
@@ -39,15 +40,16 @@ def render(results: Results) -> str:
                 lines += _claim(summary, results)
     lines += _errata(results) + _power(results)
     lines += ["## Conventions", ""]
-    lines += [f"- **{name}**: {escape(text)}" for name, text in run.conventions.items()]
-    lines += ["", "## Versions", "", ", ".join(f"{name} {version}" for name, version in run.versions.items()), ""]
+    lines += [f"- **{escape(name)}**: {escape(text)}" for name, text in run.conventions.items()]
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    lines += ["", "## Versions", "", escape(versions), ""]
     return "\n".join(lines)
 
 
 def _claim(summary: ClaimSummary, results: Results) -> list[str]:
     hypotheses = {h.name: h.holds for result in summary.results for h in result.hypotheses}
     lines = [
-        f"### {code(summary.claim)} ({summary.reading}): {summary.verdict_text}",
+        f"### {code(summary.claim)} ({escape(summary.reading)}): {summary.verdict_text}",
         "",
         escape(results.run.claims[summary.claim].plain if summary.claim in results.run.claims else ""),
         "",
@@ -99,12 +101,12 @@ def _power(results: Results) -> list[str]:
 def _row(result: Result) -> str:
     predicted, measured, tolerance = (escape(text) for text in compared(result))
     refuted = sum(c.refuted for c in result.counterfeits)
-    margins = [float(str(c.margin)) for c in result.counterfeits if c.margin is not None]
+    margins = [margin for c in result.counterfeits if (margin := as_float(c.margin)) is not None]
     # The one that came nearest to being believed is what shows how sharp the check is.
     sharpness = f", nearest {short(min(margins))} budgets away" if margins and min(margins) != float("inf") else ""
     return (
         f"| {code(result.case)} | {predicted} | {measured} | {tolerance} | {result.verdict.value} "
-        f"| {result.evidence or ''} | {refuted} of {len(result.counterfeits)}{sharpness} |"
+        f"| {escape(result.evidence or '')} | {refuted} of {len(result.counterfeits)}{sharpness} |"
     )
 
 
