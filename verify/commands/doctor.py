@@ -84,7 +84,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _python() -> Iterator[Finding]:
-    needed = metadata.metadata(DISTRIBUTION).get("Requires-Python") or ""
+    needed = metadata.metadata(DISTRIBUTION)["Requires-Python"] or ""
     kept = satisfies(platform.python_version(), needed)
     text = f"{platform.python_version()} in {sys.prefix}" + ("" if kept else f", needs {needed}: install a newer one")
     yield Finding(Level.OK if kept else Level.FAIL, "Python", text)
