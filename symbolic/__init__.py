@@ -132,6 +132,11 @@ if TYPE_CHECKING:
     from symbolic.saddle_hessian import origin_spectrum as origin_spectrum
     from symbolic.saddle_sides import origin_identity as origin_identity
     from symbolic.saddle_sides import saddle_identity as saddle_identity
+    from symbolic.sample_mean import Sample as Sample
+    from symbolic.sample_mean import SampleAlignment as SampleAlignment
+    from symbolic.sample_mean import SampleTeacher as SampleTeacher
+    from symbolic.sample_mean import sample_alignment as sample_alignment
+    from symbolic.sample_mean import sample_alignment_by_stein as sample_alignment_by_stein
     from symbolic.series import one_sided_taylor as one_sided_taylor
     from symbolic.series import phi_taylor as phi_taylor
     from symbolic.series import taylor as taylor
@@ -270,6 +275,11 @@ _PUBLIC = {
     "origin_spectrum": "saddle_hessian",
     "origin_identity": "saddle_sides",
     "saddle_identity": "saddle_sides",
+    "Sample": "sample_mean",
+    "SampleAlignment": "sample_mean",
+    "SampleTeacher": "sample_mean",
+    "sample_alignment": "sample_mean",
+    "sample_alignment_by_stein": "sample_mean",
     "one_sided_taylor": "series",
     "phi_taylor": "series",
     "taylor": "series",

@@ -6,7 +6,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-PACKAGES = ("saddle-escape", "sympy", "python-flint", "mpmath", "numpy", "scipy", "torch")
+PACKAGES = ("saddle-escape", "sympy", "python-flint", "mpmath", "numpy", "scipy", "scikit-learn", "torch")
 
 CONVENTIONS = {
     "network": "yhat = W_L s(W_{L-1} s(... s(W_1 x))), z_1 = W_1 x, z_l = W_l s(z_{l-1}), s pointwise, no biases",

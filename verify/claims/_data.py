@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from verify.claim import Case, Hypothesis
+from verify.values import Budget, Measurement
 
 Matrix = tuple[tuple[str, ...], ...]
 Modes = tuple[tuple[str, tuple[str, ...]], ...]
@@ -34,6 +35,9 @@ TEACHERS: dict[str, Modes] = {
 # Trapezoid in both directions. The weight is 4e-10 of its maximum at 6.6; tanh(2g) has its poles at distance pi/4 and
 # the error is exp(-2 pi (pi/4)/.33) = 3e-7. Every measurement computes what the rule really does to its own data.
 STEP, HALF_WIDTH = 0.33, 6.6
+WIDTH = 4
+SPAN = 10.0  # theta / eps, the one of the revised write-up: eps = .01, theta = .1
+ALIGNED = Hypothesis("balanced, aligned start: W_l = eps u_l u_{l-1}^T with u_0 = E[y x] / Gamma")
 
 
 def modes(case: Case, which: str = "") -> list[Any]:
@@ -106,15 +110,19 @@ def alpha(case: Case) -> float:
     return float(symbolic.classify(symbolic.activation(case.word("activation"))).alpha)
 
 
+def layers(case: Case) -> int:
+    """L, which is r where the case does not say it."""
+    return case.integer("L" if "L" in dict(case.parameters) else "r")
+
+
 def clock(case: Case, eps: float, theta: float) -> float:
-    """int_eps^theta y^{-(r-1)} dy / alpha^{L-1} for L = r layers: escape time times Gamma, in plain."""
+    """int_eps^theta y^{-(r-1)} dy / alpha^{L-1}: escape time times Gamma, in plain, other layers at scale 1."""
     import symbolic
 
-    r = case.integer("r")
-    integral = symbolic.escape_integral(r)
+    integral = symbolic.escape_integral(case.integer("r"))
     names = {str(symbol): symbol for symbol in integral.free_symbols}
     value = float(integral.subs({names["eps"]: eps, names["theta"]: theta}))
-    return value / alpha(case) ** (r - 1)
+    return value / alpha(case) ** (layers(case) - 1)
 
 
 def all_layers_small() -> Hypothesis:
@@ -129,3 +137,49 @@ def log_drift(value: float, halved: float) -> float:
     away the part 1 - 2^-p; order 1/2 bounds it, with room for what follows.
     """
     return abs(value - halved) / (1 - math.sqrt(0.5))
+
+
+def log_times(case: Case, data: Any, eps: float, seed: int) -> tuple[list[float], float, str]:
+    """ln of the times from scale eps to SPAN eps of every member, their largest error, and what went wrong.
+
+    The start is balanced and aligned with E[y x]; layers beyond the first r, which are small, have scale 1.
+    """
+    import torch
+
+    import numeric
+
+    inputs, r = data.covariates.shape[-2], case.integer("r")
+    net = numeric.uniform_network(layers(case), WIDTH, inputs, numeric.activation(case.word("activation")))
+    scales = [eps] * r + [1.0] * (net.depth - r)
+    starts = [numeric.aligned_start(net, scales, mean, (seed,)) for mean in data.correlation().reshape(-1, inputs)]
+    flow = numeric.gradient_flow(
+        net,
+        [torch.cat(layer) for layer in zip(*starts, strict=True)],
+        data,
+        escape=f"scale:{SPAN * eps!r}@1",
+        estimate_error=True,
+    )
+    stuck = flow.failures()
+    if stuck:
+        return [], math.nan, stuck[0]
+    return flow.escape_times.log().tolist(), float((flow.error_estimates / flow.escape_times).max()), ""
+
+
+def measure_times(case: Case, data: Any, quadrature: float, names: Sequence[str], eps: float, seed: int) -> Measurement:
+    """Those times by name, with the drift to half the scale as the bound on what the leading order omits.
+
+    quadrature: relative error of E[y x], 0 for a sample, whose mean it is.
+    """
+    times, error, problem = log_times(case, data, eps, seed)
+    halved, other, also = log_times(case, data, eps / 2, seed)
+    if problem or also:
+        return Measurement(math.nan, problem=problem or also)
+    # Halving eps and theta multiplies the leading time by 2^(r-2) exactly.
+    shift = (case.integer("r") - 2) * math.log(2)
+    drifts = [log_drift(late, early - shift) for late, early in zip(times, halved, strict=True)]
+    return Measurement(
+        dict(zip(names, times, strict=True)),
+        f"ln of the time from scale {eps:g} to {SPAN * eps:g}, plain, N = {WIDTH}",
+        "ln time",
+        Budget(discretisation=error + other + quadrature, finite_eps=max(drifts)),
+    )

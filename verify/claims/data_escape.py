@@ -8,8 +8,11 @@ from typing import Any
 
 from verify.claim import Case, Claim, Context, Counterfeit, Hypothesis, Reading, Tier, Witness, case
 from verify.claims._data import (
+    ALIGNED,
     HALF_WIDTH,
+    SPAN,
     STEP,
+    WIDTH,
     all_layers_small,
     alpha,
     case_population,
@@ -17,6 +20,7 @@ from verify.claims._data import (
     covariance,
     gaussian_population,
     log_drift,
+    measure_times,
     modes,
     numbers,
     quadrature_error,
@@ -25,16 +29,12 @@ from verify.claims._data import (
 from verify.hypotheses import leaves_the_origin_at_first_order, smooth_at_the_origin
 from verify.values import Budget, Evidence, Measurement, Prediction
 
-WIDTH = 4
-SPAN = 10.0  # theta / eps, the one of the revised write-up: eps = .01, theta = .1
-
 ASSUMES = (
     smooth_at_the_origin("activation"),
     leaves_the_origin_at_first_order("activation"),
     all_layers_small(),
     Hypothesis("x ~ N(0, Sigma), Gamma = |E[y x]| > 0"),
 )
-ALIGNED = Hypothesis("balanced, aligned start: W_l = eps u_l u_{l-1}^T with u_0 = E[y x] / Gamma")
 
 
 def _gamma(case: Case, teacher: Sequence[Any], *, printed: bool = False) -> float:
@@ -46,49 +46,10 @@ def _gamma(case: Case, teacher: Sequence[Any], *, printed: bool = False) -> floa
     return float(found.norm)
 
 
-def _log_times(case: Case, data: Any, eps: float, seed: int) -> tuple[list[float], float, str]:
-    """ln of the times from scale eps to SPAN eps of every member, their largest error, and what went wrong."""
-    import torch
-
-    import numeric
-
-    net = numeric.uniform_network(case.integer("r"), WIDTH, 2, numeric.activation(case.word("activation")))
-    starts = [
-        numeric.aligned_start(net, [eps] * net.depth, mean, (seed,)) for mean in data.correlation().reshape(-1, 2)
-    ]
-    flow = numeric.gradient_flow(
-        net,
-        [torch.cat(layer) for layer in zip(*starts, strict=True)],
-        data,
-        escape=f"scale:{SPAN * eps!r}@1",
-        estimate_error=True,
-    )
-    stuck = flow.failures()
-    if stuck:
-        return [], math.nan, stuck[0]
-    return flow.escape_times.log().tolist(), float((flow.error_estimates / flow.escape_times).max()), ""
-
-
-def _measure_on(case: Case, data: Any, quadrature: float, names: Sequence[str], eps: float, seed: int) -> Measurement:
-    times, error, problem = _log_times(case, data, eps, seed)
-    halved, other, also = _log_times(case, data, eps / 2, seed)
-    if problem or also:
-        return Measurement(math.nan, problem=problem or also)
-    # Halving eps and theta multiplies the leading time by 2^(r-2) exactly.
-    shift = (case.integer("r") - 2) * math.log(2)
-    drifts = [log_drift(late, early - shift) for late, early in zip(times, halved, strict=True)]
-    return Measurement(
-        dict(zip(names, times, strict=True)),
-        f"ln of the time from scale {eps:g} to {SPAN * eps:g}, plain, N = {WIDTH}",
-        "ln time",
-        Budget(discretisation=error + other + quadrature, finite_eps=max(drifts)),
-    )
-
-
 def _measure_escape(case: Case, context: Context) -> Measurement:
     data = case_population(case)
     error = quadrature_error(data, case_population(case, STEP / 2, HALF_WIDTH + 2))
-    return _measure_on(case, data, error, ("ln tau",), case.real("eps"), context.seed)
+    return measure_times(case, data, error, ("ln tau",), case.real("eps"), context.seed)
 
 
 def _log_time(case: Case, gamma: float, eps: float) -> float:
@@ -161,7 +122,7 @@ def _measure_cancellation(case: Case, context: Context) -> Measurement:
         torch.stack([member.targets for member in members]),
         members[0].node_weights,
     )
-    return _measure_on(case, data, error, _named(_angles(case)), CANCEL_EPS, context.seed)
+    return measure_times(case, data, error, _named(_angles(case)), CANCEL_EPS, context.seed)
 
 
 def _cancellation(case: Case, gamma: Callable[[Case, list[Any]], float] = _gamma) -> Prediction:
@@ -290,15 +251,15 @@ CLAIMS = (
         cases=tuple(
             case(tier, seconds, activation=activation, r=r, modes=teacher, covariance=sigma, eps=eps)
             for tier, seconds, activation, r, teacher, sigma, eps in (
-                (Tier.SMOKE, 0.3, "tanh", 3, "opposed", "unequal", 0.01),
-                (Tier.STANDARD, 0.3, "tanh", 2, "three", "correlated", 0.01),
-                (Tier.STANDARD, 0.5, "tanh", 4, "opposed", "unequal", 0.01),
-                (Tier.STANDARD, 0.3, "gelu", 2, "three", "unequal", 1e-4),
-                (Tier.STANDARD, 0.4, "gelu", 3, "pair", "correlated", 1e-4),
-                (Tier.FULL, 0.6, "gelu", 4, "three", "unequal", 1e-4),
-                (Tier.FULL, 0.6, "silu", 4, "pair", "correlated", 1e-4),
-                (Tier.FULL, 0.5, "linear", 3, "three", "correlated", 0.01),
-                (Tier.FULL, 0.5, "erf", 3, "three", "correlated", 0.01),
+                (Tier.SMOKE, 0.4, "tanh", 3, "opposed", "unequal", 0.01),
+                (Tier.STANDARD, 0.2, "tanh", 2, "three", "correlated", 0.01),
+                (Tier.STANDARD, 0.2, "tanh", 4, "opposed", "unequal", 0.01),
+                (Tier.STANDARD, 0.2, "gelu", 2, "three", "unequal", 1e-4),
+                (Tier.STANDARD, 0.2, "gelu", 3, "pair", "correlated", 1e-4),
+                (Tier.FULL, 0.3, "gelu", 4, "three", "unequal", 1e-4),
+                (Tier.FULL, 0.3, "silu", 4, "pair", "correlated", 1e-4),
+                (Tier.FULL, 0.2, "linear", 3, "three", "correlated", 0.01),
+                (Tier.FULL, 0.2, "erf", 3, "three", "correlated", 0.01),
             )
         ),
         predict=_escape,
@@ -325,12 +286,12 @@ CLAIMS = (
         cases=tuple(
             case(tier, seconds, activation=activation, r=r, covariance=sigma, step=step)
             for tier, seconds, activation, r, sigma, step in (
-                (Tier.SMOKE, 0.3, "tanh", 2, "unequal", 85),
-                (Tier.STANDARD, 0.6, "gelu", 3, "unequal", 85),
-                (Tier.STANDARD, 0.6, "tanh", 3, "correlated", 85),
-                (Tier.STANDARD, 0.6, "gelu", 2, "identity", 85),
-                (Tier.FULL, 4.0, "gelu", 3, "correlated", 10),
-                (Tier.FULL, 4.0, "tanh", 2, "unequal", 10),
+                (Tier.SMOKE, 0.2, "tanh", 2, "unequal", 85),
+                (Tier.STANDARD, 0.3, "gelu", 3, "unequal", 85),
+                (Tier.STANDARD, 0.3, "tanh", 3, "correlated", 85),
+                (Tier.STANDARD, 0.2, "gelu", 2, "identity", 85),
+                (Tier.FULL, 1.1, "gelu", 3, "correlated", 10),
+                (Tier.FULL, 0.6, "tanh", 2, "unequal", 10),
             )
         ),
         predict=_cancellation,
@@ -355,7 +316,7 @@ CLAIMS = (
         assumes=(*ASSUMES, Hypothesis("the layers have grown far beyond their start, and are still small")),
         depends=("data.gamma",),
         cases=tuple(
-            case(tier, 0.4, activation=activation, r=r, modes=teacher, covariance=sigma)
+            case(tier, 0.8, activation=activation, r=r, modes=teacher, covariance=sigma)
             for tier, activation, r, teacher, sigma in (
                 (Tier.SMOKE, "tanh", 3, "three", "correlated"),
                 (Tier.STANDARD, "gelu", 3, "three", "correlated"),

@@ -153,7 +153,7 @@ SOURCE = "authors' revised write-up, the data's contribution to the clock"
 
 
 def _row(tier: Tier, activation: str, teacher: str, sigma: str, check: str, expect: Expect | None = None) -> Case:
-    return case(tier, 0.1, expect=expect, activation=activation, modes=teacher, covariance=sigma, check=check)
+    return case(tier, 0.03, expect=expect, activation=activation, modes=teacher, covariance=sigma, check=check)
 
 
 CLAIMS = (

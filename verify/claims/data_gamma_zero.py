@@ -88,7 +88,7 @@ def _other_fate(case: Case, truth: Prediction) -> Prediction | None:
 
 
 def _row(tier: Tier, activation: str, depth: int, y: str, check: str) -> Case:
-    return case(tier, 0.15, activation=activation, r=depth, L=depth, y=y, check=check)
+    return case(tier, 0.07, activation=activation, r=depth, L=depth, y=y, check=check)
 
 
 CLAIMS = (

@@ -37,8 +37,9 @@ class ClaimSummary:
 
     @property
     def telling(self) -> Result:
-        """The case to show: worst verdict first, then the largest deviation in budgets."""
-        return min(self.results, key=lambda r: (severity(r), -deviation(r)))
+        """The case to show: worst verdict first, then the largest deviation in budgets; a skipped one if all are."""
+        heard = [r for r in self.results if r.verdict is not Verdict.SKIPPED] or self.results
+        return min(heard, key=lambda r: (severity(r), -deviation(r)))
 
     @property
     def grades(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from tests.verify.render.conftest import HOSTILE
+from tests.verify.render.conftest import HOSTILE, result
 from verify.render import latex, markdown, terminal
 from verify.render.errata import errata
 from verify.render.power import COLUMNS, power_line, power_matrix
@@ -29,6 +29,15 @@ def test_the_worst_verdict_of_a_claim_is_shown(results: Results) -> None:
         "e.exact": "pass",
         "f.absent": "skipped",
     }
+
+
+def test_a_skipped_case_is_shown_only_where_no_other_was_heard() -> None:
+    skipped = result("a.real", "data=mnist", Verdict.SKIPPED, as_expected=None)
+    heard = result("a.real", "data=digits", Verdict.PASS)
+    (summary,) = by_claim((skipped, heard))
+    assert (summary.telling.case, summary.verdict_text) == ("data=digits", "1 skipped 1 pass")
+    (alone,) = by_claim((skipped,))
+    assert alone.verdict is Verdict.SKIPPED
 
 
 def test_power_and_verdicts_are_counted(results: Results) -> None:
