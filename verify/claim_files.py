@@ -6,6 +6,7 @@ file, the line and what to do.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 import traceback
@@ -38,7 +39,7 @@ def claims_of(folder: Path, names: list[str]) -> list[tuple[str, Claim]]:
     for point in sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         try:
             module = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ValueError(
                 f"the claims {point.name!r} of the package {_owner(point)} do not load: {_place(error, '')}"
                 "; repair or uninstall that package"
@@ -55,7 +56,9 @@ def _owner(point: metadata.EntryPoint) -> str:
 def _loaded(file: Path) -> ModuleType:
     if not file.is_file():
         raise ValueError(f"the claim file {file}, named in tool.saddle-escape.claims, is not there: correct the path")
-    name = _PREFIX + "".join(c if c.isalnum() else "_" for c in str(file.resolve().with_suffix("")))
+    # The digest tells a-b.py from a_b.py.
+    path = str(file.resolve())
+    name = f"{_PREFIX}{file.stem if file.stem.isidentifier() else ''}_{hashlib.sha256(path.encode()).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
@@ -65,7 +68,7 @@ def _loaded(file: Path) -> ModuleType:
     sys.modules[name] = module  # before it runs, as an import would: dataclasses look their module up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a file that calls sys.exit must not end the command without a word
         del sys.modules[name]
         raise ValueError(f"the claim file {file} does not load: {_place(error, str(file))}; mend that line") from error
     return module
@@ -78,7 +81,7 @@ def _exported(module: ModuleType, where: str) -> tuple[Claim, ...]:
     return claims
 
 
-def _place(error: Exception, file: str) -> str:
+def _place(error: BaseException, file: str) -> str:
     """``line 12: NameError: ...``: the last line of ``file`` that was running, else the last line at all."""
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {error.msg}"

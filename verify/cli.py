@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import pkgutil
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def group(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """Entry point. Every ``ValueError`` of bad input is one sentence and exit code 2; Ctrl-C is 130."""
+    """Entry point. A ``ValueError`` of bad input is one sentence and exit code 2, a defect of ours 3, Ctrl-C 130."""
     try:
         code = group.main(prog_name="saddle-escape", standalone_mode=False)
     except BrokenPipeError:
@@ -72,6 +73,9 @@ def main() -> None:
         code = _said(str(error), EXIT_ERROR if broken else EXIT_USAGE)
     except MemoryError as error:
         code = _said(str(error) or "there is not enough memory for this", EXIT_ERROR)
+    except Exception:  # a defect of ours: Python's own exit code 1 would say that a theorem has failed
+        traceback.print_exc()
+        code = EXIT_ERROR
     sys.exit(code)
 
 

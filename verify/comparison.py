@@ -87,7 +87,13 @@ def _word(result: Result) -> str:
 
 
 def _moved(a: Result, b: Result) -> Change | None:
-    """A measured value that moved by more than the sum of both budgets."""
+    """A measured value that moved by more than the sum of both budgets.
+
+    Of several quantities a result tells the one that is furthest off; where that is another one now, or one of the two
+    runs measured nothing, there are no two values to compare, and the verdicts say what is to be said.
+    """
+    if a.component != b.component or a.measured.value is None or b.measured.value is None:
+        return None
     x, y = as_float(a.measured.value), as_float(b.measured.value)
     if x is None or y is None:
         same = a.measured.value == b.measured.value

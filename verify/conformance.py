@@ -22,24 +22,24 @@ Rule = Callable[[Claim], Iterator[str]]
 
 def independent(claim: Claim) -> Iterator[str]:
     """1. A measurement gives the same numbers when the prediction, and the symbolic witness, cannot be had."""
-    heard = []
     for case in claim.cases_in(Tier.SMOKE):
-        try:
-            measurement = claim.measure(case, Context(seed=1))
-        except OptionalDataAbsent:
-            continue
-        # A proof's measurement is the other side of the identity, which the symbolic witness derives.
-        if (measurement.evidence or claim.evidence) is not Evidence.PROOF:
-            heard.append((case, measurement))
-    with _without("symbolic"):
-        for case, measurement in heard:
+        # First without the symbolic witness: what it said once may be remembered, and would then be had without asking.
+        alone, absent = None, None
+        with _without("symbolic"):
             try:
-                again = claim.measure(case, Context(seed=1))
+                alone = claim.measure(case, Context(seed=1))
+            except OptionalDataAbsent:
+                continue
             except ImportError as error:
-                yield f"the measurement of [{case.text}] asks the symbolic witness ({error}): it may use numeric only"
-            else:
-                if again != measurement:
-                    yield f"two measurements of [{case.text}] with the same seed differ: draw from context.seed alone"
+                absent = error
+        measurement = claim.measure(case, Context(seed=1))
+        # A proof's measurement is the other side of the identity, which the symbolic witness derives.
+        if (measurement.evidence or claim.evidence) is Evidence.PROOF:
+            continue
+        if alone is None:
+            yield f"the measurement of [{case.text}] asks the symbolic witness ({absent}): it may use numeric only"
+        elif alone != measurement:
+            yield f"two measurements of [{case.text}] with the same seed differ: draw from context.seed alone"
 
 
 @contextmanager

@@ -69,8 +69,8 @@ def decide(prediction: Prediction, measurement: Measurement) -> Decision:
                 f"predicted names {sorted(predicted)}, measured names {sorted(measured)}: they must be the same"
             )
         decisions = [_decide_number(float(predicted[name]), float(measured[name]), budget, name) for name in predicted]
-        # NaN ratios first: a component that cannot be judged must not hide behind one that can.
-        return max(decisions, key=lambda decision: math.inf if math.isnan(decision.ratio) else decision.ratio)
+        # NaN first, before infinity too: a component that cannot be judged must not hide behind one that can.
+        return max(decisions, key=lambda decision: (math.isnan(decision.ratio), decision.ratio))
     assert not isinstance(predicted, Mapping)
     assert not isinstance(measured, Mapping)
     return _decide_number(float(predicted), float(measured), budget)

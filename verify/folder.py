@@ -6,12 +6,13 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from verify.results import RESULTS_FILE, Results, encode, read
+from verify.results import RESULTS_FILE, Result, Results, encode, read
+from verify.selection import parse_selector
 
 REPORTS = Path("reports")
 
@@ -113,3 +114,14 @@ def load(run: Path | None) -> tuple[Path, Results]:
     raise ValueError(
         f"there is no complete run under {REPORTS}/: make one with `saddle-escape run`, or name one with --run DIR"
     )
+
+
+def named(results: Results, selectors: Sequence[str]) -> list[Result]:
+    """The cases of a stored run that ``selectors`` name, in its order; ``ValueError`` where one of them names none."""
+    parsed = [parse_selector(text) for text in selectors]
+    for selector in parsed:
+        if not any(selector.matches(r.claim, r.theorem, r.case) for r in results.results):
+            raise ValueError(
+                f"the run {results.run.id} has no case that {selector.text!r} names: see `saddle-escape list`"
+            )
+    return [r for r in results.results if any(s.matches(r.claim, r.theorem, r.case) for s in parsed)]

@@ -54,7 +54,7 @@ def judge(claim: Claim, case: Case, context: Context) -> Result:
     """
     start = time.perf_counter()
     try:
-        result = _hear(claim, case, context)
+        result = _as_recorded(_hear(claim, case, context))
     except OptionalDataAbsent as absence:
         result = unheard(claim, case, Verdict.SKIPPED, f"optional-data: {absence}")
     except MemoryError as error:  # the numeric witness says itself what did not fit, the interpreter does not
@@ -65,6 +65,14 @@ def judge(claim: Claim, case: Case, context: Context) -> Result:
         else:
             result = unheard(claim, case, Verdict.ERROR, f"error: {_describe(error)}")
     return msgspec.structs.replace(result, seconds=round(time.perf_counter() - start, 4))
+
+
+def _as_recorded(result: Result) -> Result:
+    """``result`` as results.json will hold it: what a claim brings that is no JSON is that claim's error, here and now.
+
+    Later it would be the whole run's.
+    """
+    return msgspec.json.decode(msgspec.json.encode(result), type=Result)
 
 
 _OUT_OF_MEMORY = "the case needs more memory than there is; run it alone, on a larger machine, or in smaller pieces"
@@ -104,12 +112,13 @@ def _hear(claim: Claim, case: Case, context: Context) -> Result:
         unheard(claim, case, verdict, reason),
         as_expected=as_expected,
         evidence=(measurement.evidence or claim.evidence).value,
+        component=decision.component,
         predicted=_quantity(decision.predicted, _caption(decision, prediction.text), prediction.unit),
         measured=_quantity(decision.measured, measurement.text, measurement.unit),
         budget=_budget(decision.budget),
         hypotheses=hypotheses,
         series={
-            name: tuple(number(float(x)) for x in curve)
+            name: tuple(number(x) for x in curve)
             for name, curve in (*prediction.series.items(), *measurement.series.items())
         },
         counterfeits=tuple(

@@ -9,8 +9,9 @@ from pathlib import Path
 from verify.selection import nearest
 
 LIMIT = 20 << 20  # bytes; a longer source is no paper
-# \label{name} in a source, \newlabel{name}{...} in an .aux file; what follows a % is a comment.
-_LABEL = re.compile(r"\\(?:new)?label\s*\{([^{}]+)\}")
+# \label{name}, or \label[lemma]{name} with cleveref, in a source, \newlabel{name}{...} in an .aux file; what follows
+# a % is a comment.
+_LABEL = re.compile(r"\\(?:new)?label\s*(?:\[[^\]]*\]\s*)?\{([^{}]+)\}")
 
 
 def labels_in(path: Path) -> set[str]:
@@ -27,11 +28,13 @@ def labels_in(path: Path) -> set[str]:
 
 
 def check(labels: Mapping[str, str], claims: Iterable[str], path: Path) -> None:
-    """``ValueError`` unless every claim of the map exists and every label of it is in the file."""
+    """``ValueError`` unless every claim of the map is one of ``claims`` (of the run) and every label is in the file."""
     known, present = list(claims), labels_in(path)
     for claim, label in labels.items():
         if claim not in known:
-            raise ValueError(f"tool.saddle-escape.labels names {claim!r}, which is no claim{_advice(claim, known)}")
+            raise ValueError(
+                f"tool.saddle-escape.labels names {claim!r}, which is no claim of this run{_advice(claim, known)}"
+            )
         if label not in present:
             raise ValueError(
                 f"tool.saddle-escape.labels maps {claim} to {label!r}, and {path} has no such label"

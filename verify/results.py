@@ -11,8 +11,9 @@ import enum
 import json
 import math
 import re
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import msgspec
 
@@ -81,6 +82,7 @@ class CounterfeitRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One case of one claim, judged. ``as_expected`` is null where nothing was decided.
 
+    ``component``: which of several quantities that were compared the values are of, the one that is furthest off.
     ``series``: named curves that the witnesses brought for the figures.
     """
 
@@ -93,6 +95,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str = ""
     evidence: str | None = None
+    component: str = ""
     predicted: Quantity = Quantity()
     measured: Quantity = Quantity()
     budget: BudgetRecord = BudgetRecord()
@@ -182,11 +185,22 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     results: tuple[Result, ...]
 
 
-def number(value: float | int | str | None) -> Number:
-    """``value`` as results.json writes it: non-finite floats become "Infinity", "-Infinity" or "NaN"."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    return value
+LARGEST_INTEGER = 10**15  # from here on an integer has more than 15 digits, and many a reader of JSON rounds it
+
+
+def number(value: SupportsFloat | str | None) -> Number:
+    """``value`` as results.json writes it, whatever kind of number a witness brings (NumPy's, a tensor of one element).
+
+    Non-finite numbers become "Infinity", "-Infinity" or "NaN", integers of more than 15 digits decimal strings.
+    """
+    if value is None or isinstance(value, str):
+        return None if value is None else str(value)
+    if isinstance(value, Integral):
+        return int(value) if abs(int(value)) < LARGEST_INTEGER else str(int(value))
+    plain = float(value)
+    if not math.isfinite(plain):
+        return "NaN" if math.isnan(plain) else ("Infinity" if plain > 0 else "-Infinity")
+    return plain
 
 
 def as_float(value: Number) -> float | None:

@@ -6,6 +6,9 @@ used in any other way reaches the whole package. Nothing is imported for this. A
 with one exception: in the tables that define activations (``TABLES``) an entry counts only where the case can reach
 its name, so that a change in one activation concerns the cases that use it. A name is reachable when it stands in the
 case's parameters, in the claim's file, or as a string in any function that the case reaches.
+
+Of a claim file of somebody's own the Python files that it imports from its own folder, its own package or the working
+folder count as well. Data that such a file reads are not seen: after a change of them, ``run --fresh``.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -259,16 +262,18 @@ class _Imports(ast.NodeVisitor):
         for alias in node.names:
             package = alias.name.partition(".")[0]
             if package not in PACKAGES:
-                self._beside(package)
+                self._own(alias.name)
             elif alias.name == package:
                 self._doors[alias.asname or package] = package
             else:
                 self.found.add(alias.name)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        module = node.module or ""
-        if module.partition(".")[0] not in PACKAGES:
-            self._beside(module.partition(".")[0])
+        module, names = node.module or "", [alias.name for alias in node.names]
+        if node.level:
+            self._own(module, names, [[self._folder, *self._folder.parents][node.level - 1]])
+        elif module.partition(".")[0] not in PACKAGES:
+            self._own(module, names)
         elif module in PACKAGES:
             for alias in node.names:
                 self._through(module, alias.name)
@@ -301,11 +306,24 @@ class _Imports(ast.NodeVisitor):
             self.found |= _members(package)
             self.wildcard = True
 
-    def _beside(self, name: str) -> None:
-        """A module that lies beside a claim file of somebody's own is part of the claim."""
-        for candidate in (self._folder / f"{name}.py", self._folder / name / "__init__.py"):
-            if name and candidate.is_file() and HOME not in candidate.resolve().parents:
-                self.found.add(str(candidate))
+    def _own(self, module: str, names: Iterable[str] = (), roots: Iterable[Path] | None = None) -> None:
+        """Files of ``module``, and of ``names`` in it, that belong to a claim file of somebody's own."""
+        if HOME in self._folder.resolve().parents:
+            return  # ours: what it imports from elsewhere is a library
+        parts = module.split(".") if module else []
+        chains = [parts[:depth] for depth in range(1, len(parts) + 1)] + [[*parts, name] for name in names]
+        for root in self._roots() if roots is None else roots:
+            for chain in chains:
+                for file in (root.joinpath(*chain[:-1], f"{chain[-1]}.py"), root.joinpath(*chain, "__init__.py")):
+                    if file.is_file() and HOME not in file.resolve().parents:
+                        self.found.add(str(file))
+
+    def _roots(self) -> Iterable[Path]:
+        """Where such a file's imports may lie: beside it, beside its package, in the working folder."""
+        above = self._folder
+        while (above / "__init__.py").is_file():
+            above = above.parent
+        return {path.resolve(): path for path in (Path.cwd(), above, self._folder)}.values()
 
 
 @functools.cache

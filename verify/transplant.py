@@ -3,7 +3,7 @@
 A check that cannot tell GELU's prediction from tanh's, or r from r + 1, has no power, whatever its own counterfeits
 say. A transplant is made by asking the claim for the prediction of a case that differs in one respect:
 
-- ``activation``: an activation of another universality class;
+- ``activation``: an activation of another universality class (where the case names one of the catalogue);
 - ``r+1``, ``r-1``: one bottleneck layer more or fewer;
 - ``L for r``: all layers in place of the bottleneck;
 - ``parameterisation``: plain in place of ntk, or the other way round.
@@ -46,8 +46,9 @@ def donors(case: Case) -> Iterator[tuple[str, Case]]:
     """(kind, the case whose prediction is transplanted) for every kind that the parameters of ``case`` admit."""
     parameters = dict(case.parameters)
     activation = parameters.get("activation")
-    if isinstance(activation, str):
-        yield ACTIVATION, _changed(case, activation=_of_another_class(activation))
+    other_activation = _of_another_class(activation) if isinstance(activation, str) else None
+    if other_activation:
+        yield ACTIVATION, _changed(case, activation=other_activation)
     r, depth = parameters.get("r"), parameters.get("L")
     if isinstance(r, int):
         # More bottleneck layers than layers is no case at all: then the network grows with them.
@@ -66,10 +67,12 @@ def _changed(case: Case, **changes: Parameter) -> Case:
     return replace(case, parameters=tuple((key, changes.get(key, value)) for key, value in case.parameters))
 
 
-def _of_another_class(activation: str) -> str:
-    """tanh (class B); GELU (class C) for an activation that is of class B itself."""
+def _of_another_class(activation: str) -> str | None:
+    """tanh (class B); GELU (class C) for an activation of class B itself; None for a name that is not ours to judge."""
     import symbolic
 
+    if activation not in symbolic.catalogue():
+        return None
     return "gelu" if symbolic.classify(symbolic.activation(activation)).universality_class == "B" else "tanh"
 
 

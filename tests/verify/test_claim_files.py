@@ -96,3 +96,16 @@ def test_a_package_brings_claims_by_its_entry_point(project: Path, monkeypatch: 
     ):
         claims_of(project, [])
     sys.modules.pop("packaged_claims", None)
+
+
+def test_files_whose_names_differ_in_one_sign_are_two(project: Path) -> None:
+    (project / "claims" / "a-b.py").write_text(OWN.replace("mine.two", "mine.hyphen"))
+    (project / "claims" / "a_b.py").write_text(OWN.replace("mine.two", "mine.underscore"))
+    found = claims_of(project, ["claims/a-b.py", "claims/a_b.py"])
+    assert [claim.id for _, claim in found] == ["mine.hyphen", "mine.underscore"]
+
+
+def test_a_file_that_ends_the_program_does_not_end_the_command(project: Path) -> None:
+    (project / "exits.py").write_text("import sys\n\nsys.exit(0)\n")
+    with pytest.raises(ValueError, match=r"exits\.py does not load: line 3: SystemExit"):
+        claims_of(project, ["exits.py"])

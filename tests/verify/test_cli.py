@@ -219,3 +219,10 @@ def test_replay_of_what_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
     done = saddle_escape("replay", "not.there", "--run", "a", cwd=tmp_path)
     assert done.returncode == 2
     assert "not.there" in done.stderr
+
+
+def test_a_defect_of_ours_is_no_failed_theorem(tmp_path: Path) -> None:
+    code = "import verify.cli as c; c.group.main = lambda **_: {}['x']; c.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 3
+    assert "KeyError" in done.stderr

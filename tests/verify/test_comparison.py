@@ -86,3 +86,16 @@ def test_a_changed_environment_is_told_but_is_not_worse(run_of: Make) -> None:
 def test_unexpected_fields_do_not_matter(run_of: Make) -> None:
     slow = msgspec.structs.replace(one(), seconds=99.0)
     assert describe(compare(run_of(one()), run_of(slow))) == "the runs say the same"
+
+
+def test_a_case_that_measured_nothing_before_and_passes_now_is_better(run_of: Make) -> None:
+    silent = one(Verdict.ERROR, as_expected=None, measured=Quantity(), budget=BudgetRecord())
+    assert not compare(run_of(silent), run_of(one())).worse
+    assert compare(run_of(one()), run_of(silent)).worse
+
+
+def test_another_component_that_is_furthest_off_is_no_value_that_moved(run_of: Make) -> None:
+    first = one(component="neuron 1", measured=Quantity(value=0.5))
+    second = one(component="neuron 2", measured=Quantity(value=-7.0))
+    assert not compare(run_of(first), run_of(second)).worse
+    assert compare(run_of(first), run_of(one(component="neuron 1", measured=Quantity(value=-7.0)))).worse

@@ -92,3 +92,18 @@ def test_the_symbolic_witness_is_back_afterwards(sample: Sample) -> None:
 
 def test_rules_are_generators_of_sentences(sample: Sample) -> None:
     assert all(isinstance(rule(sample()), Iterator) for rule in RULES.values())
+
+
+def test_what_the_symbolic_witness_said_once_does_not_count(sample: Sample) -> None:
+    remembered: list[float] = []
+
+    def overhears(_: Case, context: Context) -> Measurement:
+        if not remembered:
+            import symbolic
+
+            remembered.append(float(symbolic.escape_exponent(3) + 2))
+        return Measurement(remembered[0], budget=Budget(rounding=0.1))
+
+    found = list(RULES["1 independent"](sample(measure=overhears)))
+    assert found
+    assert "asks the symbolic witness" in found[0]

@@ -114,3 +114,13 @@ def test_combinations_in_a_mapping_are_evaluated_name_by_name() -> None:
 def test_a_problem_needs_no_ingredients() -> None:
     measurement = Measurement(math.nan, problem="no escape")
     assert decide(Prediction(Combination({"A": 1.0})), measurement).outcome is Outcome.UNDECIDED
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_what_cannot_be_judged_does_not_hide_behind_an_infinite_distance(names: tuple[str, str]) -> None:
+    values = {"a": math.inf, "b": math.nan}
+    decision = decide(
+        Prediction(dict.fromkeys(names, 0.0)),
+        Measurement({name: values[name] for name in names}, budget=Budget(rounding=1.0)),
+    )
+    assert (decision.outcome, decision.component) == (Outcome.UNDECIDED, "b")

@@ -1,10 +1,12 @@
 """The verdict table, the seeds, and what the judge makes of a claim that misbehaves."""
 
 import itertools
+import json
 import math
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from verify.claim import Case, Claim, Context, Counterfeit, Erratum, Expect, Hypothesis, Reading, Tier, case
@@ -171,3 +173,45 @@ def test_want_of_memory_is_a_spent_budget_and_says_what_did_not_fit(sample: Samp
 def test_an_error_s_text_cannot_command_the_terminal(sample: Sample) -> None:
     result = hear(sample(predict=lambda _: (_ for _ in ()).throw(ValueError("\x1b[2J\x07gone"))))
     assert result.reason.startswith("error: ValueError: ?[2J?gone")
+
+
+def test_numbers_of_numpy_and_torch_are_recorded_as_numbers(sample: Sample) -> None:
+    import numpy as np
+    import torch
+
+    claim = sample(
+        predict=lambda _: Prediction(
+            {"x": np.float64(1.0), "n": np.int64(2)},
+            budget=Budget(finite_eps=np.float64(0.25)),
+            series={"s": np.ones(2)},
+        ),
+        measure=lambda *_: Measurement(
+            {"x": torch.tensor(1.5), "n": np.float32(2)},
+            budget=Budget(rounding=torch.tensor(0.25), discretisation=np.float64(np.inf)),
+            series={"t": torch.tensor([1.0, math.nan])},
+        ),
+        counterfeits=(
+            Counterfeit("other", lambda *_: Prediction({"x": np.float64(9), "n": np.float64(2)}), nearest=True),
+        ),
+        assumes=(Hypothesis("numpy's true", lambda _: np.bool_(True)),),
+    )
+    result = hear(claim)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert (result.budget.finite_eps, result.budget.rounding, result.budget.discretisation) == (0.25, 0.25, "Infinity")
+    assert result.series == {"s": (1.0, 1.0), "t": (1.0, "NaN")}
+    assert json.loads(msgspec.json.encode(result))["measured"]["value"] in (1.5, 2.0)
+
+
+def test_what_no_json_can_hold_is_the_claims_own_error(sample: Sample) -> None:
+    result = hear(sample(predict=lambda _: Prediction(1.0, text=object())))  # type: ignore[arg-type]
+    assert result.verdict is Verdict.ERROR
+    assert "object" in result.reason
+    assert hear(sample(predict=lambda _: Prediction(1.0, unit=3))).verdict is Verdict.ERROR  # type: ignore[arg-type]
+
+
+def test_the_component_that_decides_is_recorded(sample: Sample) -> None:
+    claim = sample(
+        predict=lambda _: Prediction({"near": 1.0, "far": 1.0}),
+        measure=lambda *_: Measurement({"near": 1.0, "far": 1.05}, budget=Budget(rounding=0.1)),
+    )
+    assert hear(claim).component == "far"

@@ -11,6 +11,7 @@ PAPER = r"""
 \begin{theorem}\label{thm:escape} ... \end{theorem}
 % \label{thm:commented}
 50\% of \label {lem:two}
+\label[lemma]{lem:three}
 """
 
 
@@ -22,7 +23,7 @@ def paper(tmp_path: Path) -> Path:
 
 
 def test_labels_are_read_from_source_and_aux(paper: Path, tmp_path: Path) -> None:
-    assert labels_in(paper) == {"thm:escape", "lem:two"}
+    assert labels_in(paper) == {"thm:escape", "lem:two", "lem:three"}
     aux = tmp_path / "paper.aux"
     aux.write_text(r"\newlabel{thm:escape}{{1}{2}}" + "\n")
     assert labels_in(aux) == {"thm:escape"}
@@ -32,7 +33,7 @@ def test_what_does_not_exist_is_named(paper: Path, tmp_path: Path) -> None:
     check({"a.b": "thm:escape"}, ["a.b"], paper)
     with pytest.raises(ValueError, match="no such label: did you mean 'thm:escape'"):
         check({"a.b": "thm:escpe"}, ["a.b"], paper)
-    with pytest.raises(ValueError, match=r"'a\.c', which is no claim"):
+    with pytest.raises(ValueError, match=r"'a\.c', which is no claim of this run"):
         check({"a.c": "thm:escape"}, ["a.b"], paper)
     with pytest.raises(ValueError, match="cannot read"):
         check({"a.b": "thm:escape"}, ["a.b"], tmp_path / "absent.tex")

@@ -129,3 +129,37 @@ def test_a_source_that_does_not_parse_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def f(:\n")
     with pytest.raises(ValueError, match=r"cannot read the source .*mine\.py"):
         digests(str(tmp_path / "mine.py"), ())
+
+
+def files_of(claim_file: Path) -> set[str]:
+    return {name for name in digests(str(claim_file), ()) if name.endswith(".py")}
+
+
+def test_what_a_claim_file_imports_from_a_package_or_the_working_folder_belongs_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file, text in {
+        "claims/mine.py": "import flows.exact as exact\nfrom flows import rates\nimport torch\n",
+        "flows/__init__.py": "",
+        "flows/exact.py": "from . import shared\nfrom ..elsewhere import x\n",
+        "flows/rates.py": "from flows.constants import c\n",
+        "flows/shared.py": "",
+        "flows/constants.py": "",
+        "flows/unused.py": "",
+        "elsewhere.py": "",
+    }.items():
+        path = tmp_path / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    found = {str(Path(file).relative_to(tmp_path)) for file in files_of(tmp_path / "claims/mine.py")}
+    reached = {"__init__", "exact", "rates", "shared", "constants"}
+    assert found == {"claims/mine.py", "elsewhere.py", *(f"flows/{name}.py" for name in reached)}
+
+
+def test_the_rest_of_an_installed_package_belongs_to_its_claims(tmp_path: Path) -> None:
+    (tmp_path / "paper").mkdir()
+    (tmp_path / "paper/__init__.py").write_text("")
+    (tmp_path / "paper/claims.py").write_text("from paper.laws import rate\nCLAIMS = ()\n")
+    (tmp_path / "paper/laws.py").write_text("rate = 1\n")
+    assert str(tmp_path / "paper/laws.py") in files_of(tmp_path / "paper/claims.py")

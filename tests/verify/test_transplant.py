@@ -101,3 +101,9 @@ def test_a_printed_error_is_not_asked_for_power(exponent: Claim) -> None:
         erratum=Erratum("p", "f", "t", "sample.claim"),
     )
     assert list(transplants(printed, printed.cases[0])) == []
+
+
+def test_an_activation_of_somebody_elses_own_is_no_case_for_a_transplant(sample: Callable[..., Claim]) -> None:
+    assert kinds(activation="not-in-the-catalogue") == {}
+    claim = sample(cases=(case(Tier.SMOKE, 0.1, activation="not-in-the-catalogue"),))
+    assert judge(claim, claim.cases[0], Context()).verdict.value == "pass"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from verify.catalogue import catalogue, home_of
+from verify.claim import Tier
 from verify.conformance import RULES, breaches
-from verify.selection import nearest, parse_selector
+from verify.session import Options, select
 
 
 @click.command("check-claims")
@@ -18,17 +19,16 @@ def command(ctx: click.Context, selectors: tuple[str, ...]) -> None:
     Independence of the measurement, printed errors that turn around, counterfeits refuted with doubled budgets, spread,
     and that tier smoke hears them. Exit code 1 when a rule is broken.
     """
-    parsed = [parse_selector(text) for text in selectors]
-    claims = [claim for claim in catalogue() if not home_of(claim.id).startswith("verify.")]
-    if parsed:
-        claims = [claim for claim in catalogue() if any(s.matches(claim.id, claim.theorem, "") for s in parsed)]
-    if not claims:
-        near = nearest(selectors[0], [claim.id for claim in catalogue()]) if selectors else None
-        raise ValueError(
-            f"nothing matches {' '.join(selectors)!r}{f'; the nearest id is {near}' if near else ''}"
-            if selectors
-            else "no claim of your own is known: name its file in [tool.saddle-escape] claims, or use new-claim"
-        )
+    if selectors:
+        # The rules are about whole claims, of whatever tier: a case stands for its claim.
+        tasks = select(Options(selectors=selectors, tier=Tier.FULL))
+        claims = list({task.claim.id: task.claim for task in tasks}.values())
+    else:
+        claims = [claim for claim in catalogue() if not home_of(claim.id).startswith("verify.")]
+        if not claims:
+            raise ValueError(
+                "no claim of your own is known: name its file in [tool.saddle-escape] claims, or use new-claim"
+            )
     broken = 0
     for claim in claims:
         found = list(breaches(claim))

@@ -1,30 +1,76 @@
-"""``saddle-escape explain``: what a claim says, how it is decided, and why its cases would run again or would not."""
+"""``saddle-escape explain``: what a claim says, what a stored run says of it, and why its cases would run again."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from verify import store
+from verify import folder, store
 from verify.claim import Claim, Tier
 from verify.environment import versions
+from verify.render.terminal import compared
+from verify.results import Result, Results, as_float
 from verify.session import DTYPE, Options, select
 
 
 @click.command("explain")
 @click.argument("selectors", nargs=-1, required=True, metavar="IDS...")
+@click.option(
+    "--run", "run_folder", type=click.Path(path_type=Path), help="Folder of the run (default: the newest complete)."
+)
 @click.option("--tier", type=click.Choice([tier.label for tier in Tier]), default="smoke", show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="A torch device.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
-def command(selectors: tuple[str, ...], tier: str, device: str, seed: int) -> None:
-    """Explain the claims that IDS name, and say of each case whether `run` would take its verdict from the store."""
+def command(selectors: tuple[str, ...], run_folder: Path | None, tier: str, device: str, seed: int) -> None:
+    """Explain the claims that IDS name: what they say, what a stored run says of each case, and whether `run` would
+    take its verdict from the store or hear it again, and why.
+
+    Without a stored run all but its verdicts is told, and the exit code is 2.
+    """
     tasks = select(Options(selectors=selectors, tier=Tier[tier.upper()]))
+    results, absence = _stored(run_folder)
+    heard = {result.key: result for result in results.results} if results else {}
     circumstances = store.Circumstances(seed, device, DTYPE, versions())
+    if results:
+        run = results.run
+        click.echo(f"run {run.id}, tier {run.tier}, seed {run.seed}, {run.device}, commit {run.commit or 'none'}")
     claim_id = ""
     for task in tasks:
         if task.claim.id != claim_id:
             claim_id = task.claim.id
             click.echo(describe(task.claim))
-        click.echo(f"  {task.case.text}: {_standing(store.key(task.claim, task.case, circumstances))}")
+        click.echo(f"  {task.case.text}")
+        if results:
+            click.echo(f"    in the run    {_said(heard.get(task.key))}")
+        click.echo(f"    now           {_standing(store.key(task.claim, task.case, circumstances))}")
+    if absence:
+        raise absence
+
+
+def _stored(run_folder: Path | None) -> tuple[Results | None, ValueError | None]:
+    """The stored run, or the sentence why there is none; a run that was named must be there."""
+    try:
+        return folder.load(run_folder)[1], None
+    except ValueError as error:
+        if run_folder is not None:
+            raise
+        return None, error
+
+
+def _said(result: Result | None) -> str:
+    """The verdict of a stored run on one case, with the numbers behind it and how sharp the check was."""
+    if result is None:
+        return "not heard"
+    predicted, measured, tolerance = compared(result)
+    said = result.verdict.value + (" (not expected)" if result.as_expected is False else "")
+    if result.reason:
+        return f"{said} ({result.reason})"
+    said += f": predicted {predicted}, measured {measured}, tolerance {tolerance or 'none'}"
+    margins = [m for c in result.counterfeits if (m := as_float(c.margin)) is not None]
+    refuted = sum(c.refuted for c in result.counterfeits)
+    nearest = f", the nearest {min(margins):.3g} budgets away" if margins and min(margins) < float("inf") else ""
+    return f"{said}; {refuted} of {len(result.counterfeits)} counterfeits refuted{nearest}"
 
 
 def describe(claim: Claim) -> str:

@@ -15,7 +15,6 @@ from verify.commands.show import describe
 from verify.engine import ONE_THREAD
 from verify.judge import judge
 from verify.results import Results
-from verify.selection import parse_selector
 from verify.session import check_device, exit_code, recorded
 
 
@@ -31,10 +30,7 @@ def command(ctx: click.Context, selector: str, run_folder: Path | None) -> None:
     Exit codes as for `run`, by the new verdict. A claim without a case means its first case in the run.
     """
     _, results = folder.load(run_folder)
-    wanted = parse_selector(selector)
-    stored = next((r for r in results.results if wanted.matches(r.claim, r.theorem, r.case)), None)
-    if stored is None:
-        raise ValueError(f"the run {results.run.id} has no case that {selector!r} names: see `saddle-escape list`")
+    stored = folder.named(results, [selector])[0]
     try:
         claim = find(stored.claim)
         case = next(case for case in claim.cases if case.text == stored.case)

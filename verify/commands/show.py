@@ -11,7 +11,6 @@ from verify.render.numbers import short
 from verify.render.summary import likely_causes
 from verify.render.terminal import compared
 from verify.results import Number, Result, Results
-from verify.selection import parse_selector
 
 
 @click.command("show")
@@ -22,13 +21,7 @@ from verify.selection import parse_selector
 def command(selectors: tuple[str, ...], run_folder: Path | None) -> None:
     """Show the cases that IDS name, from a stored run: statement, values, budget, hypotheses, counterfeits."""
     _, results = folder.load(run_folder)
-    parsed = [parse_selector(text) for text in selectors]
-    found = [r for r in results.results if any(s.matches(r.claim, r.theorem, r.case) for s in parsed)]
-    if not found:
-        raise ValueError(
-            f"the run {results.run.id} has no case that {' '.join(selectors)!r} names: see `saddle-escape list`"
-        )
-    click.echo("\n\n".join(describe(result, results) for result in found))
+    click.echo("\n\n".join(describe(result, results) for result in folder.named(results, selectors)))
 
 
 def describe(result: Result, results: Results) -> str:

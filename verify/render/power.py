@@ -46,7 +46,7 @@ def power_matrix(results: Results) -> dict[str, tuple[Cell, ...]]:
 
 
 def power_line(results: Results) -> str:
-    """``93 of 93 counterfeits refuted, 41 of 41 of them transplants``."""
+    """``93 of 93 counterfeits refuted (transplants: 41 of 41)``."""
     counterfeits = [counterfeit for result in results.results for counterfeit in result.counterfeits]
     transplants = [counterfeit for counterfeit in counterfeits if counterfeit.transplant]
     text = f"{sum(c.refuted for c in counterfeits)} of {len(counterfeits)} counterfeits refuted"
