@@ -6,6 +6,7 @@ depend on the number of workers or on the order in which cases finish.
 
 from __future__ import annotations
 
+import functools
 import math
 import multiprocessing
 import os
@@ -28,9 +29,11 @@ from verify.judge import judge, unheard
 from verify.results import Result, Verdict
 
 if TYPE_CHECKING:
-    from pebble import ProcessFuture
+    from pebble import ProcessFuture, ProcessPool
 
 PATIENCE = 0.5  # seconds between two looks at whether Ctrl-C was pressed
+SILENCE = 120.0  # seconds without a verdict and without a case that runs: far more than the start of a worker takes
+MOST_POOLS = 5  # pools of workers that one run starts
 LEAST_LIMIT = 120.0  # seconds that any case has, the import of torch and SymPy included
 SLOWEST = 30.0  # a machine that is slower than this is not one that anybody waits for
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -43,7 +46,7 @@ class Task:
     claim: Claim
     case: Case
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """``CLAIM[case]``."""
         return f"{self.claim.id}[{self.case.text}]"
@@ -76,22 +79,28 @@ def hear(
     listen: judges one case in a worker, by claim id and case text; a function that a fresh process can import.
     Raises ``KeyboardInterrupt`` after stopping the workers; what was reported before stands.
     """
-    from pebble import ProcessPool  # here, so that --help and list do not wait for it
-
     if not tasks:
         return
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # read by the workers' libraries as they load
     deadline = None if budget is None else time.monotonic() + budget
     court = _Court(list(tasks), report, known or {})
     unknown = sum(task.key not in court.known for task in tasks)
-    pool = ProcessPool(
-        max_workers=max(1, min(workers, unknown)),
-        context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-    )
+    size = max(1, min(workers, unknown))
+    pool, pools, last_sign = _pool(size), 1, time.monotonic()
     with _interruption() as interrupted:
         try:
             while court.open:
+                if not pool.active or time.monotonic() - last_sign > SILENCE:
+                    # A worker that dies between two cases can take the pool's peace with it: no case is to blame.
+                    court.hear_again()
+                    pool.stop()
+                    pool.join()
+                    if pools == MOST_POOLS:
+                        court.close(
+                            "error: the worker processes die again and again before they take a case", error=True
+                        )
+                        break
+                    pool, pools, last_sign = _pool(size), pools + 1, time.monotonic()
                 for task in court.callable_now():
                     with _deaf():  # the pool's threads and workers inherit it: Ctrl-C is this thread's to handle
                         call = (task.claim.id, task.case.text, context)
@@ -106,12 +115,21 @@ def hear(
                 done, _ = wait(court.running, timeout=min(left, PATIENCE), return_when=FIRST_COMPLETED)
                 for future in done:
                     court.settle(future)
+                if done or any(future.running() for future in court.running):
+                    last_sign = time.monotonic()
                 if interrupted.is_set():
                     raise KeyboardInterrupt
         finally:
             # stop, not close: after an interruption or a spent budget nobody waits for the cases that still run.
             pool.stop()
             pool.join()
+
+
+def _pool(size: int) -> ProcessPool:
+    from pebble import ProcessPool  # here, so that --help and list do not wait for it
+
+    context = multiprocessing.get_context("spawn")
+    return ProcessPool(max_workers=size, context=context, initializer=_start_worker)
 
 
 @contextmanager
@@ -173,8 +191,12 @@ class _Court:
         progress = True
         while progress:  # a blocked child settles at once, and that may free or block its own children
             progress = False
-            ready = [task for task in self.waiting if not any(self._unsettled.get(p, 0) for p in task.claim.depends)]
-            self.waiting = [task for task in self.waiting if task not in ready]
+            ready: list[Task] = []
+            waiting: list[Task] = []
+            for task in self.waiting:
+                blocked = any(self._unsettled.get(parent, 0) for parent in task.claim.depends)
+                (waiting if blocked else ready).append(task)
+            self.waiting = waiting
             for task in sorted(ready, key=lambda task: -task.case.seconds):
                 fallen = [p for p in task.claim.depends if p in self._fallen]
                 if fallen:
@@ -189,11 +211,16 @@ class _Court:
 
     def settle(self, future: ProcessFuture) -> None:
         """Take the verdict of a finished worker call, or say why there is none."""
+        from concurrent.futures.process import BrokenProcessPool
+
         from pebble import ProcessExpired
 
         task = self.running.pop(future)
         try:
             result: Result = future.result()
+        except BrokenProcessPool:
+            self.waiting.append(task)
+            return
         except ProcessExpired as death:
             killed = " (where memory is short, the system kills so)" if death.exitcode == -signal.SIGKILL else ""
             reason = (
@@ -211,10 +238,18 @@ class _Court:
             result = unheard(task.claim, task.case, Verdict.ERROR, reason)
         self._settled(task, result)
 
-    def close(self, reason: str) -> None:
-        """Report every open task as inconclusive for ``reason``."""
+    def hear_again(self) -> None:
+        """Take the verdicts that are there, and have every other called case wait to be called again."""
+        for future in [future for future in self.running if future.done()]:
+            self.settle(future)
+        self.waiting += self.running.values()
+        self.running = {}
+
+    def close(self, reason: str, *, error: bool = False) -> None:
+        """Report every open task as inconclusive, or as an error, for ``reason``."""
+        verdict = Verdict.ERROR if error else Verdict.INCONCLUSIVE
         for task in [*self.running.values(), *self.waiting]:
-            self._settled(task, unheard(task.claim, task.case, Verdict.INCONCLUSIVE, reason))
+            self._settled(task, unheard(task.claim, task.case, verdict, reason))
         self.running, self.waiting = {}, []
 
     def _settled(self, task: Task, result: Result) -> None:

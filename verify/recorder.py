@@ -24,6 +24,7 @@ class Recorder:
 
     def __init__(self, record: RunRecord, tasks: Sequence[Task], out: Path, keys: Mapping[str, store.Key]) -> None:
         self._record, self._tasks, self._out, self._keys = record, tasks, out, keys
+        self._digests = {name: store.source_digest(key)[:16] for name, key in keys.items()}
         self._heard: dict[str, Result] = {}
         self._stored: dict[str, StoredRecord] = {}
         self._warnings: dict[str, None] = {}  # in order of arrival, each once
@@ -36,6 +37,11 @@ class Recorder:
         found = {name: entry for name, key in self._keys.items() if (entry := store.read(key)) is not None}
         self._stored = {name: StoredRecord(date=entry.date, commit=entry.commit) for name, entry in found.items()}
         return {name: entry.result for name, entry in found.items()}
+
+    @property
+    def count(self) -> int:
+        """How many verdicts there are."""
+        return len(self._heard)
 
     @property
     def heard(self) -> tuple[Result, ...]:
@@ -64,9 +70,7 @@ class Recorder:
                 self._record,
                 seconds=round(time.monotonic() - self._start, 3),
                 stored={name: self._stored[name] for name in self._heard if name in self._stored},
-                digests={
-                    name: store.source_digest(self._keys[name])[:16] for name in self._heard if name in self._keys
-                },
+                digests={name: self._digests[name] for name in self._heard if name in self._digests},
                 warnings=tuple(self._warnings),
                 **changes,
             ),

@@ -129,7 +129,7 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
     def report(task: Task, result: Result) -> None:
         recorder.take(task, result)
         if watch:
-            watch(result, len(recorder.heard), len(tasks))
+            watch(result, recorder.count, len(tasks))
 
     with folder.alone_in(out):
         try:

@@ -144,6 +144,36 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     assert not [pid for pid in workers if alive(pid)]
 
 
+def test_workers_killed_at_random_moments_cost_their_own_case_at_most(tmp_path: Path) -> None:
+    draw = random.Random(7)
+    killed = 0
+    for attempt in range(6):
+        folder = project(tmp_path / str(attempt), MANY)
+        process = start(folder, "mine.", out="first")
+        doomed = draw.randrange(1, 4)
+        while doomed and process.poll() is None:
+            time.sleep(draw.choice((0.02, draw.uniform(0.0, 1.5))))
+            workers = [pid for pid in descendants(process.pid) if "spawn_main" in command_line(pid)]
+            if workers:
+                try:
+                    os.kill(draw.choice(workers), signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+                doomed, killed = doomed - 1, killed + 1
+        code, out, err = finish(process)
+        assert code in (0, 3), out + err
+        assert "Traceback" not in out + err
+        results = read(folder / "first" / RESULTS_FILE).results
+        assert len(results) == 50
+        errors = [result for result in results if result.verdict is Verdict.ERROR]
+        assert len(errors) <= 3, [result.reason for result in errors]
+        assert all("the worker process died" in result.reason for result in errors)
+        code, out, err = finish(start(folder, "mine."))
+        assert code == 0, out + err
+        whole(folder)
+    assert killed >= 6
+
+
 def descendants(pid: int) -> list[int]:
     found: list[int] = []
     for path in Path("/proc").glob("[0-9]*/stat"):

@@ -1,10 +1,12 @@
 """Workers that die, raise or hang, parents that fall, and a spent budget: every task gets its verdict, once."""
 
+import os
 from collections.abc import Sequence
 
 import pytest
 
 from tests.verify.misbehaviour import behave, claim
+from verify import engine
 from verify.claim import Claim, Context
 from verify.engine import Task, hear
 from verify.judge import judge, unheard
@@ -100,3 +102,30 @@ def test_a_known_verdict_blocks_children_and_is_blocked_by_parents() -> None:
     known = {tasks[0].key: fallen, tasks[1].key: passed}
     hear(tasks, Context(), 1, None, lambda task, r: found.__setitem__(task.claim.id, r), listen=behave, known=known)
     assert found["b.c"].reason.startswith("blocked-by a.b")
+
+
+def leave() -> None:
+    os._exit(9)
+
+
+@pytest.mark.parametrize("dying", [2, 99])
+def test_workers_that_die_before_they_take_a_case_are_replaced(monkeypatch: pytest.MonkeyPatch, dying: int) -> None:
+    """The pool gives up when its only worker dies idle; the run must not, unless it happens again and again."""
+    pools: list[int] = []
+    whole, healthy = engine._pool, engine._start_worker
+
+    def pool(size: int) -> object:
+        pools.append(size)
+        monkeypatch.setattr(engine, "_start_worker", leave if len(pools) <= dying else healthy)
+        return whole(size)
+
+    monkeypatch.setattr(engine, "_pool", pool)
+    heard = verdicts([claim("a.b", "pass", "pass")], workers=1)
+    if dying == 2:
+        assert {result.verdict for result in heard.values()} == {Verdict.PASS}
+        assert len(pools) == 3
+    else:
+        assert {result.reason for result in heard.values()} == {
+            "error: the worker processes die again and again before they take a case"
+        }
+        assert len(pools) == engine.MOST_POOLS
