@@ -31,7 +31,7 @@ class Workflow:
         files = {"GITHUB_STEP_SUMMARY": str(self.summary), "GITHUB_OUTPUT": str(self.output)}
         settings = os.environ | {"PATH": self._path, "PYTHONPATH": str(self.code)} | files | env
         script = ["bash", str(self.code / "action" / "run.sh")]
-        return subprocess.run(script, cwd=where, env=settings, capture_output=True, text=True, check=False, timeout=280)
+        return subprocess.run(script, cwd=where, env=settings, capture_output=True, text=True, check=False, timeout=900)
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -92,6 +92,7 @@ def test_bad_input_says_so_and_shows_no_older_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_from_a_clean_clone_tier_smoke(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)

@@ -24,6 +24,7 @@ from verify.results import RESULTS_FILE, Result, Results, Verdict, read
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups of POSIX"),
 ]
 
@@ -67,7 +68,7 @@ def start(folder: Path, *arguments: str, out: str = "out", workers: int = 2) -> 
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=280)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
 
@@ -88,6 +89,7 @@ def verdicts(results: Results) -> tuple[Result, ...]:
     return tuple(msgspec.structs.replace(result, seconds=0.0) for result in results.results)
 
 
+@pytest.mark.timeout(1500)
 def test_fifty_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
     selectors = ("mine.", *OURS)
     undisturbed = project(tmp_path / "undisturbed", MANY)
@@ -108,7 +110,7 @@ def test_fifty_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
                 time.sleep(0.01)
         time.sleep(wait)
         if kills >= KILLS:
-            process.wait(timeout=200)
+            process.wait(timeout=600)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()

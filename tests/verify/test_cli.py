@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from verify import cli
 from verify.results import RESULTS_FILE, Verdict, read
 
 QUICK = "off-manifold.inequality.overlap"  # the cheapest claim: no torch
@@ -226,3 +227,29 @@ def test_a_defect_of_ours_is_no_failed_theorem(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert done.returncode == 3
     assert "KeyError" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (OSError(28, "No space left on device", "report.md"), 3, "No space left on device"),
+        (OSError(13, "Permission denied", "report.md"), 2, "Permission denied"),
+        (MemoryError("the device cpu has not enough memory for it"), 3, "the device cpu has not enough memory"),
+        (MemoryError(), 3, "there is not enough memory for this"),
+        (ValueError("bad\ninput"), 2, "bad input"),
+    ],
+)
+def test_the_machine_s_condition_is_no_bad_input(
+    error: Exception, code: int, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli.group, "main", broken)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == code
+    said = capsys.readouterr().err
+    assert said.startswith("saddle-escape: ")
+    assert sentence in said
+    assert said.count("\n") == 1

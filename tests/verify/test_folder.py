@@ -64,3 +64,25 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(ValueError, match="cannot write into the folder"):
         folder.prepare(file / "below")
+
+
+def test_only_one_run_at_a_time_is_in_a_folder_and_it_sweeps(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    (tmp_path / ".results.json.torn").write_text("{")
+    (tmp_path / ".notes").write_text("mine")
+    with folder.alone_in(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".notes"]
+        with pytest.raises(ValueError, match="another run is writing into"), folder.alone_in(tmp_path):
+            pass
+    with folder.alone_in(tmp_path):
+        pass
+
+
+def test_a_file_that_another_run_is_just_writing_is_not_swept(tmp_path: Path) -> None:
+    torn = tmp_path / ".abc.json.torn"
+    torn.write_text("{")
+    folder.sweep(tmp_path, folder.LITTER)
+    assert torn.exists()
+    os.utime(torn, (0, 0))
+    folder.sweep(tmp_path, folder.LITTER)
+    assert not torn.exists()
