@@ -62,6 +62,10 @@ class Recorder:
         if time.monotonic() - self._written >= EVERY:
             self.write(complete=False, exit_code=None)
 
+    def warn(self, text: str) -> None:
+        """Say something of the run itself in its record."""
+        self._warnings[text] = None
+
     def write(self, **changes: object) -> Results:
         """Write ``results.json`` as it stands, with these fields of the run changed, and return what it says."""
         results = Results(

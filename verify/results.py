@@ -149,11 +149,34 @@ class StoredRecord(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None
 
 
+class ActivationRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An activation of the catalogue, as the symbolic witness knows it; formulas are LaTeX.
+
+    latex: s(z). phi: the leading terms of phi(z) = z s'(z) - s(z). alpha: s'(0), exact, null where it does not exist.
+    h: E[g s(g)] to 12 digits, all certified by an enclosure of radius h_radius, null where there is none; h_latex: its
+    closed form, or "". K: the prefactor in ntk for L = 4 and N = 64 to 6 digits, null where the theory has no law.
+    """
+
+    name: str
+    parameters: dict[str, str] = {}
+    latex: str
+    phi: str
+    universality_class: str
+    order: int | None
+    alpha: str | None
+    alpha_latex: str = ""
+    h: str | None
+    h_radius: str | None
+    h_latex: str = ""
+    K: str | None
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The circumstances of a run. ``exit_code`` is null and ``complete`` false while it goes on.
 
     stored: result (``CLAIM[case]``) -> where a verdict comes from that was taken from the store. digests:
     result -> digest of the sources that it depends on. warnings: what a reader must know of the run itself.
+    activations: the catalogue as a table, in a run that hears claims of T2.
     """
 
     id: str
@@ -175,6 +198,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     stored: dict[str, StoredRecord] = {}
     digests: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
+    activations: tuple[ActivationRecord, ...] = ()
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from verify import environment, folder, store
-from verify.catalogue import catalogue
+from verify.catalogue import catalogue, home_of
 from verify.claim import Claim, Context, Tier
 from verify.engine import Task, hear
 from verify.recorder import Recorder
-from verify.results import ClaimRecord, ErratumRecord, Result, Results, RunRecord, Verdict
+from verify.results import ActivationRecord, ClaimRecord, ErratumRecord, Result, Results, RunRecord, Verdict
 from verify.selection import nearest, parse_filter, parse_selector
 
 DTYPE = "float64"
@@ -99,6 +100,7 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
     Raises ``ValueError`` for bad input before anything is computed. An interruption is no exception here: the session
     then carries exit code 130 and what was done.
     """
+    began = time.monotonic()
     tasks = select(options)
     check_device(options.device)
     now = datetime.now(UTC)
@@ -134,16 +136,34 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
     with folder.alone_in(out):
         try:
             hear(tasks, Context(options.seed, options.device), workers, options.budget, report, known=known)
+            table = _activations(tasks, options, recorder, record, began)
         except KeyboardInterrupt:
             final = recorder.write(complete=False, exit_code=130)
         else:
-            final = recorder.write(complete=True, exit_code=exit_code(recorder.heard, strict=options.strict))
+            code = exit_code(recorder.heard, strict=options.strict)
+            final = recorder.write(complete=True, exit_code=code, activations=table)
     return Session(out, final, recorder.unwritten)
 
 
 def _keys(tasks: Sequence[Task], options: Options, record: RunRecord) -> dict[str, store.Key]:
     circumstances = store.Circumstances(options.seed, options.device, record.dtype, record.versions)
     return {task.key: store.key(task.claim, task.case, circumstances) for task in tasks}
+
+
+def _activations(
+    tasks: Sequence[Task], options: Options, recorder: Recorder, record: RunRecord, began: float
+) -> tuple[ActivationRecord, ...]:
+    """The table of activations, for a run that heard our claims on them and has time left; () otherwise."""
+    ours = any(task.claim.theorem == "T2" and home_of(task.claim.id).startswith("verify.claims.") for task in tasks)
+    if not ours or (options.budget is not None and time.monotonic() - began >= options.budget):
+        return ()
+    from verify.activation_table import activation_table, kept_table  # here: it may need SymPy
+
+    try:
+        return activation_table() if options.fresh else kept_table(record.versions)
+    except Exception as error:  # a broken witness fails its claims, and must not take the verdicts with it
+        recorder.warn(f"the table of activations could not be made: {type(error).__name__}: {error}")
+        return ()
 
 
 def recorded(claim: Claim) -> ClaimRecord:

@@ -53,7 +53,7 @@ class Key:
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of all parts: no two different inputs have the same text."""
-        return _hash({"claim": self.claim, "case": self.case, **self.parts})
+        return digest_of({"claim": self.claim, "case": self.case, **self.parts})
 
     @property
     def place(self) -> Path:
@@ -88,7 +88,8 @@ def key(claim: Claim, case: Case, circumstances: Circumstances) -> Key:
     )
 
 
-def _hash(value: object) -> str:
+def digest_of(value: object) -> str:
+    """SHA-256 of the canonical JSON of ``value``."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -117,7 +118,7 @@ def _entry(path: Path) -> Entry | None:
 
 
 def _checksum(result: Result, parts: Mapping[str, object]) -> str:
-    return _hash([json.loads(msgspec.json.encode(result)), dict(parts)])
+    return digest_of([json.loads(msgspec.json.encode(result)), dict(parts)])
 
 
 def worth_keeping(result: Result) -> bool:

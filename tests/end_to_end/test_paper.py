@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.verify.render.conftest import HOSTILE, results  # noqa: F401
+from tests.verify.render.conftest import HOSTILE, results, with_activations  # noqa: F401
+from verify.activation_table import activation_table
 from verify.render import latex
 from verify.results import Results
 
@@ -65,6 +66,18 @@ def test_the_demo_paper_compiles_without_a_warning(tmp_path: Path) -> None:
     assert complaints(compiled(tmp_path, "paper.tex")) == []
 
 
+def test_the_table_of_activations_compiles_without_a_warning(tmp_path: Path, results: Results) -> None:  # noqa: F811
+    run = msgspec.structs.replace(results.run, activations=activation_table())
+    for name, text in latex.render(msgspec.structs.replace(results, run=run)).items():
+        (tmp_path / name).write_text(text)
+    assert r"\texttt{\textbackslash" not in (tmp_path / "activations.tex").read_text()  # every formula is typeset
+    (tmp_path / "t.tex").write_text(
+        r"\documentclass{article}\usepackage[margin=2cm]{geometry}\usepackage{amsmath,array,booktabs,longtable}"
+        r"\begin{document}\input{activations}\end{document}"
+    )
+    assert complaints(compiled(tmp_path, "t.tex")) == []
+
+
 def test_a_name_that_the_run_does_not_have_stops_the_paper(tmp_path: Path) -> None:
     saddle_escape(tmp_path, "run", "critical-depth.logarithm", "--out", "run")
     saddle_escape(tmp_path, "tables", "--run", "run", "--out", "tables")
@@ -78,7 +91,7 @@ def test_a_name_that_the_run_does_not_have_stops_the_paper(tmp_path: Path) -> No
 
 def test_hostile_names_never_break_the_file(tmp_path: Path, results: Results) -> None:  # noqa: F811
     nasty = msgspec.structs.replace(results.results[0], claim=HOSTILE, case=HOSTILE, theorem="T1")
-    record = msgspec.structs.replace(results, results=(*results.results, nasty))
+    record = with_activations(msgspec.structs.replace(results, results=(*results.results, nasty)))
     for name, text in latex.render(record, {"a.pass": r"x}\undefined{"}).items():
         (tmp_path / name).write_text(text)
     assert [line for line in complaints(compiled(tmp_path, "tables.tex")) if "Overfull" not in line] == []

@@ -68,15 +68,18 @@ _ATTRIBUTES = frozenset(
 LONGEST = 4000  # characters of a formula that are converted; more is no formula
 
 
-def mathml(latex: str) -> str:
-    """``latex`` as a MathML element, or as escaped source text where it cannot be converted safely."""
+def mathml(latex: str, display: str = "block") -> str:
+    """``latex`` as a MathML element, or as escaped source text where it cannot be converted safely.
+
+    display: "block", or "inline" for a formula within a line or a cell.
+    """
     from latex2mathml.converter import convert
 
     source = f'<code class="formula">{escape(latex)}</code>'
     if len(latex) > LONGEST:
         return source
     try:
-        tree = ET.fromstring(convert(latex, display="block"))
+        tree = ET.fromstring(convert(latex, display=display))
     except Exception:  # the converter's own errors are many, and none of them may cost the page
         return source
     if not all(_admitted(element) for element in tree.iter()):

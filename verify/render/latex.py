@@ -101,6 +101,34 @@ def nameable(text: str) -> bool:
     return _NAMEABLE.fullmatch(text) is not None
 
 
+# What the formulas of ``verify.activation_table`` are made of; anything else is shown as its source.
+_COMMANDS = frozenset(
+    [
+        *("frac", "sqrt", "left", "right", "begin", "end", "text", "operatorname", "log", "exp", "min", "max", "pi"),
+        *("sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "cdot", "ldots"),
+    ]
+)
+_TOKEN = re.compile(r"\\([A-Za-z]+)|\\[\\: ,|]|[A-Za-z0-9 .,+*/=<>()|&{}^_-]")
+
+
+def formula(text: str) -> str:
+    r"""``text`` as \(...\) where it is a formula of harmless commands with balanced braces, else as its source."""
+    depth = at = 0
+    while (token := _TOKEN.match(text, at)) is not None and depth >= 0:
+        depth += {"{": 1, "}": -1}.get(token[0], 0)
+        if token[1] and (token[1] not in _COMMANDS or not _closed_environment(text, token)):
+            break
+        at = token.end()
+    return rf"\({text}\)" if at == len(text) and depth == 0 else rf"\texttt{{{escape(text)}}}"
+
+
+def _closed_environment(text: str, token: re.Match[str]) -> bool:
+    r"""Whether \begin and \end, if it is one of them, are of cases and come in pairs."""
+    if token[1] not in ("begin", "end"):
+        return True
+    return text.startswith("{cases}", token.end()) and text.count(r"\begin{") == text.count(r"\end{")
+
+
 def _environment() -> jinja2.Environment:
     import jinja2
 
@@ -119,7 +147,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"tex": escape, "case": _case, "identifier": _identifier, "label": label}
+    environment.filters |= {"tex": escape, "case": _case, "identifier": _identifier, "label": label, "formula": formula}
     environment.globals |= {
         "tolerance": _tolerance,
         "predicted": _predicted,
@@ -133,7 +161,7 @@ def _environment() -> jinja2.Environment:
 def render(
     results: Results, labels: Mapping[str, str] | None = None, stale: frozenset[str] = frozenset()
 ) -> dict[str, str]:
-    r"""File name -> text: ``claims-status.tex``, a table for each theorem, errata, power, everything, and a document.
+    r"""File name -> text: ``claims-status.tex``, a table a theorem, errata, power, activations, everything, a document.
 
     labels: claim id -> the ``\label`` of the statement in the paper, which the tables then refer to. stale: results
     (``CLAIM[case]``) whose verdict is marked, since something that they depend on has changed.
@@ -163,6 +191,8 @@ def render(
     if found:
         files["errata.tex"] = made("errata.tex", errata=found)
     files["power.tex"] = made("power.tex", columns=COLUMNS, matrix=power_matrix(results))
+    if results.run.activations:
+        files["activations.tex"] = made("activations.tex")
     files["everything.tex"] = made("everything.tex")
     files["tables.tex"] = made("tables.tex", parts=[name.removesuffix(".tex") for name in files][1:])
     return files

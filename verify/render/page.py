@@ -90,6 +90,7 @@ def _environment() -> jinja2.Environment:
     # Both return markup that they have escaped themselves.
     environment.filters |= {
         "mathml": lambda latex: Markup(mathml(latex)),
+        "inline": lambda latex: Markup(mathml(latex, "inline")),
         "svg": lambda drawing: Markup(svg(drawing)),
         "anchor": anchor,
         "state": state,

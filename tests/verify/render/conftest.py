@@ -1,10 +1,12 @@
 """A record with every verdict, two theorems, and names that try to break a format."""
 
+import msgspec
 import pytest
 
 from tests.verify.test_results import record
 from verify.results import (
     SCHEMA,
+    ActivationRecord,
     BudgetRecord,
     ClaimRecord,
     CounterfeitRecord,
@@ -41,6 +43,26 @@ def result(claim: str, case: str, verdict: Verdict, **changes: object) -> Result
 
 def described(words: str) -> ClaimRecord:
     return ClaimRecord(title=words, plain=words, latex="x", source=words, theorem="T1", reading="corrected")
+
+
+def with_activations(results: Results) -> Results:
+    """The record of a run that has a table of activations, one of which is made to break a format."""
+    tanh = ActivationRecord(
+        name="tanh",
+        latex=r"\tanh{\left(z \right)}",
+        phi=r"-\frac{2}{3} z^{3} + O(z^{5})",
+        universality_class="B",
+        order=3,
+        alpha="1",
+        alpha_latex="1",
+        h="0.605705509602",
+        h_radius="1e-16",
+        K="0.0757132",
+    )
+    bad = msgspec.structs.replace(
+        tanh, name=HOSTILE, parameters={HOSTILE: HOSTILE}, latex=rf"\input{{{HOSTILE}}}", phi=HOSTILE, h=None, K=None
+    )
+    return msgspec.structs.replace(results, run=msgspec.structs.replace(results.run, activations=(tanh, bad)))
 
 
 PRINTED = ClaimRecord(

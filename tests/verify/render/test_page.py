@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from tests.verify.render.conftest import HOSTILE
+from tests.verify.render.conftest import HOSTILE, with_activations
+from verify.activation_table import activation_table
 from verify.render import page
 from verify.render.formula import mathml
 from verify.render.graph import anchor, dot, graph, standalone_svg
@@ -49,6 +50,24 @@ def test_the_page_is_whole_and_every_link_leads_somewhere(results: Results) -> N
     assert links
     assert all(link.startswith("#") for link in links)
     assert {link[1:] for link in links} <= set(ids)
+
+
+def test_the_activations_have_a_section_where_the_run_has_their_table(results: Results) -> None:
+    assert 'id="activations"' not in page.render(results)
+    text = page.render(with_activations(results))
+    elements = Elements(text)
+    assert not elements.open
+    assert {"activations"} <= set(elements.attributes("id"))
+    assert "#activations" in elements.attributes("href")
+    assert "0.605705509602" in text
+    assert 'display="inline"' in text
+    assert "<script>\\end" not in text  # of the hostile row
+
+
+def test_every_formula_of_the_table_is_typeset() -> None:
+    for row in activation_table():
+        for formula in filter(None, (row.latex, row.phi, row.alpha_latex, row.h_latex)):
+            assert mathml(formula, "inline").startswith("<math"), (row.name, formula)
 
 
 def test_nothing_is_loaded_from_anywhere(results: Results) -> None:

@@ -5,9 +5,10 @@ import re
 import msgspec
 import pytest
 
-from tests.verify.render.conftest import HOSTILE, result
+from tests.verify.render.conftest import HOSTILE, result, with_activations
 from verify.render import latex, markdown, terminal
 from verify.render.errata import errata
+from verify.render.latex import escape
 from verify.render.power import COLUMNS, power_line, power_matrix
 from verify.render.summary import by_claim, needing_attention, verdict_line
 from verify.results import CounterfeitRecord, Results, Verdict
@@ -169,3 +170,42 @@ def test_escaping_leaves_plain_text_alone() -> None:
     assert latex.escape("critical-depth.exponent r=3") == "critical-depth.exponent r=3"
     assert latex.escape(HOSTILE).isascii()
     assert set(Verdict) == set(terminal.STYLES)
+
+
+def test_the_table_of_activations_is_made_where_the_run_has_one(results: Results) -> None:
+    assert "activations.tex" not in latex.render(results)
+    files = latex.render(with_activations(results))
+    assert r"\input{activations}" in files["tables.tex"]
+    text = files["activations.tex"]
+    assert r"\texttt{tanh} & B & 3 & \(1\) & 0.605705509602 & 0.0757132" in text
+    assert r"\(\phi =\) \(-\frac{2}{3} z^{3} + O(z^{5})\)" in text
+    assert r"\input" not in text  # the hostile row's formula
+    assert escape(HOSTILE) in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\input{x}",
+        r"\frac{1}{2",
+        r"}{",
+        r"\begin{verbatim}",
+        r"\begin{cases} 1",
+        "$x$",
+        "%",
+        "#1",
+        r"x\)y",
+        "é",
+        r"\left|{z}\right|#",
+    ],
+)
+def test_what_is_no_formula_is_shown_as_its_source(text: str) -> None:
+    assert latex.formula(text) == rf"\texttt{{{escape(text)}}}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [r"\begin{cases} z & \text{for}\: z < 0 \\z & \text{otherwise} \end{cases}", r"\left|{z}\right|", r"e^{- z^{2}}"],
+)
+def test_a_formula_passes(text: str) -> None:
+    assert latex.formula(text) == rf"\({text}\)"
