@@ -90,7 +90,7 @@ def test_a_name_that_the_run_does_not_have_stops_the_paper(tmp_path: Path) -> No
 
 
 def test_hostile_names_never_break_the_file(tmp_path: Path, results: Results) -> None:  # noqa: F811
-    nasty = msgspec.structs.replace(results.results[0], claim=HOSTILE, case=HOSTILE, theorem="T1")
+    nasty = msgspec.structs.replace(results.results[0], claim="z.hostile", case=HOSTILE, theorem="T1")
     record = with_activations(msgspec.structs.replace(results, results=(*results.results, nasty)))
     for name, text in latex.render(record, {"a.pass": r"x}\undefined{"}).items():
         (tmp_path / name).write_text(text)
