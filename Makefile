@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: verify test test-slow false-alarms lint bench demo clean
+.PHONY: verify test test-slow false-alarms lint bench demo reference clean
 
 verify: $(VENV)/.runtime  ## run the claims of tier standard
 	$(BIN)/saddle-escape run --tier standard
@@ -34,6 +34,13 @@ bench: $(VENV)/.test  ## ratios against named peers; never part of make test
 demo: $(VENV)/.runtime  ## a paper that takes its numbers from a run: reports/demo/paper.pdf (needs pdflatex)
 	cd reports/demo && ../../$(BIN)/saddle-escape run T3 T5 T6 --out run && ../../$(BIN)/saddle-escape tables --run run --out tables --paper paper.tex
 	cd reports/demo && for pass in 1 2 3; do pdflatex -interaction=batchmode -halt-on-error paper.tex > /dev/null || exit 1; done
+
+REFERENCE := reports/reference
+reference: $(VENV)/.runtime  ## the committed reference run: tier full (about a quarter of an hour), page, tables, figures
+	$(BIN)/saddle-escape run --tier full --fresh --out $(REFERENCE)
+	$(BIN)/saddle-escape report --format html,md --run $(REFERENCE) --out $(REFERENCE)
+	$(BIN)/saddle-escape tables --run $(REFERENCE) --out $(REFERENCE)/tables
+	$(BIN)/saddle-escape figures --run $(REFERENCE) --out $(REFERENCE)/figures
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
