@@ -1,37 +1,57 @@
-"""K read off the clock of the manifold flow: shared by the claims on the prefactor."""
+"""K read off the clock of the manifold flow, and what a prediction of K says of that reading: the claims on K."""
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any
 
-from verify.values import Budget, Measurement
+from verify.claims._critical_depth import LADDER, Expansion, Net
+from verify.values import Budget, Measurement, Prediction
 
-# (L-2) K eps^(L-2) t is 1 within about 1e-4 here; the drift along the ladder says how closely.
-LADDER = tuple(1e-4 * 2.0**-k for k in range(3))
+SCALES = LADDER[-2:]
 
 
 def measured_rate(model: Any, rule: str) -> Measurement:
-    """K from the growth of the escape time between neighbouring rungs, in which the constant of the rule drops out.
+    """The growth of eps^(2-L)/(L-2) over that of the escape time; the constant of the rule drops out. Unit 1/time.
 
-    model: a ``numeric.ManifoldModel`` with L >= 3 layers, all of them small. Unit 1/time.
+    model: a ``numeric.ManifoldModel`` with L >= 3 layers, all of them small.
     """
     import numeric
 
     depth = model.depth
-    escape = numeric.manifold_escape(model, numeric.bottleneck_starts(LADDER, depth), rule)
+    escape = numeric.manifold_escape(model, numeric.bottleneck_starts(SCALES, depth), rule)
     stuck = [status for status in escape.status if status is not numeric.RunStatus.ESCAPED]
     if stuck:
         return Measurement(math.nan, problem=stuck[0].advice)
-    integrals = [eps ** (2 - depth) / (depth - 2) for eps in LADDER]
-    gained = [late - early for early, late in pairwise(escape.times.tolist())]
-    rates = [(late - early) / gain for (early, late), gain in zip(pairwise(integrals), gained, strict=True)]
-    error = float(escape.errors[-1] + escape.errors[-2]) / gained[-1] * rates[-1]
+    early, late = (eps ** (2 - depth) / (depth - 2) for eps in SCALES)
+    gained = float(escape.times[-1] - escape.times[-2])
+    rate = (late - early) / gained
     return Measurement(
-        rates[-1],
-        f"d(eps^(2-L)/(L-2)) / dt, eps = {LADDER[-2]:.3g} to {LADDER[-1]:.3g}, {rule}",
+        rate,
+        f"d(eps^(2-L)/(L-2)) / dt, eps = {SCALES[0]:g} to {SCALES[1]:g}, {rule}",
         "1/time",
-        # The next term is O(eps) or smaller; order 1/2 bounds it from the drift with room for what follows it.
-        Budget(discretisation=error, finite_eps=abs(rates[-1] - rates[-2]) / (math.sqrt(2) - 1)),
+        Budget(
+            discretisation=abs(rate / gained) * float(escape.errors[-1] + escape.errors[-2]),
+            # Each factor of K is an average over the nodes, whose terms are rounded, and there is one for each layer.
+            rounding=rate * depth * model.rule.nodes.size * 2.0**-53,
+        ),
     )
+
+
+def predicted_rate(
+    formula: str, activation: Any, depth: int, width: int, parameterisation: str, **teacher: Any
+) -> Prediction:
+    """What `measured_rate` reads: K, and the next orders of K t at these scales; the next omitted one is the budget.
+
+    activation: the symbolic witness's. teacher: ``teacher`` and ``beta`` where the teacher is not the student.
+    """
+    import symbolic
+
+    escape = symbolic.predict_escape(
+        activation, depth, eps=SCALES[0], width=width, parameterisation=parameterisation, **teacher
+    )
+    terms = tuple((float(t.coefficient), t.eps_power, t.log_power) for t in escape.terms if t.coefficient is not None)
+    net = Net(activation.name, depth, tuple(range(1, depth + 1)), (1.0,) * depth, width, parameterisation)
+    reading = Expansion(net, float(escape.K_eff), terms, escape.remainder_power).clock()
+    closed = "" if escape.K_eff.closed_form is None else f" = {escape.K_eff.closed_form}"
+    return Prediction(reading.value, f"{formula}{closed}; {reading.text}", "1/time", reading.budget)

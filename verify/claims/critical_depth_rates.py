@@ -23,6 +23,10 @@ BOTH = (Witness.SYMBOLIC, Witness.NUMERIC)
 SMOKE, STANDARD, FULL = Tier.SMOKE, Tier.STANDARD, Tier.FULL
 
 
+# Two small layers: the time is a logarithm, and small scales cost nothing; what follows it is O(eps^(q-1)).
+LOGARITHMIC = tuple(1e-6 * 2.0**-k for k in range(4))
+
+
 def _measure_constant(case: Case, context: Context) -> Measurement:
     return _measure_slope(case) if case.integer("r") == 1 else _measure_additive(case, context)
 
@@ -119,7 +123,7 @@ def _half_share(case: Case) -> float:
 
 
 def _measure_logarithm(case: Case, _: Context) -> Measurement:
-    ladder = tuple(1e-4 * 2.0**-k for k in range(4))  # the next orders are not predicted here: smaller scales
+    ladder = LOGARITHMIC
     times = measured_times(net_of(case), RULE, ladder)
     if times.problem:
         return Measurement(math.nan, problem=times.problem)
@@ -130,16 +134,17 @@ def _measure_logarithm(case: Case, _: Context) -> Measurement:
         rates[-1],
         f"dt/dlog(1/eps), eps = {ladder[-2]:.3g} to {ladder[-1]:.3g}, {RULE}",
         "time",
-        # The next term is O(eps^(q-1)), q >= 2; order 1/2 bounds it from the drift with room for what follows it.
-        Budget(discretisation=rounding, finite_eps=abs(rates[-1] - rates[-2]) / (math.sqrt(2) - 1)),
+        Budget(discretisation=rounding),
         # After two more halvings a power law 1/eps would have added four times as much.
         {"two rungs earlier": rates[-3]},
     )
 
 
 def _inverse_rate(case: Case) -> Prediction:
-    rate = expansion(net_of(case)).rate
-    return Prediction(1 / rate, f"t = log(1/eps)/K_eff, K_eff = {rate:.9g}", "time")
+    law, eps = expansion(net_of(case)), LOGARITHMIC[-2]
+    value = law.gain(eps) / law.rate / math.log(2)
+    text = f"t = log(1/eps)/K_eff, K_eff = {law.rate:.9g}, {value * law.rate - 1:+.3g} from the next orders"
+    return Prediction(value, text, "time", Budget(finite_eps=value * law.omitted(eps)))
 
 
 def _scaled(factor: float) -> Counterfeit:

@@ -169,9 +169,9 @@ def _evenly(case: Case, count: int) -> list[float]:
 
 
 def _chain_flow(
-    case: Case, gains: tuple[int, ...], mobilities: tuple[Fraction, ...]
+    case: Case, gains: tuple[int, ...], mobilities: tuple[Fraction, ...], *, shown: bool
 ) -> tuple[list[float], float, Curves]:
-    """The same observables of a scalar chain, the largest estimated error, and the curves for the figure."""
+    """The same observables of a scalar chain, the largest estimated error, and the curves of a chain that is shown."""
     import numeric
 
     depth = case.integer("L")
@@ -181,12 +181,12 @@ def _chain_flow(
         gains=[math.sqrt(g) for g in gains],
         mobilities=[float(c) for c in mobilities],
     )
-    times = _evenly(case, POINTS)
+    times = _evenly(case, POINTS) if shown else list(_times(case))
     flow = numeric.manifold_trajectory(model, STARTS[depth], times)
     rows = [[*scales, loss] for scales, loss in zip(flow.scales.tolist(), flow.loss.tolist(), strict=True)]
     judged = [times.index(t) for t in _times(case)]
     error = max(flow.scales_error[judged].max(), flow.loss_error[judged].max())
-    return [x for k in judged for x in rows[k]], float(error), _curves("ODE", times, rows)
+    return [x for k in judged for x in rows[k]], float(error), _curves("ODE", times, rows) if shown else {}
 
 
 def _measure_reduction(case: Case, context: Context) -> Measurement:
@@ -195,12 +195,12 @@ def _measure_reduction(case: Case, context: Context) -> Measurement:
     loose, _ = _full_flow(case, 1e-6, context.device, [])
     discretisation = max(abs(a - b) for a, b in zip(full, loose, strict=True))
     ingredients: dict[str, float] = {}
-    for chain, (gains, mobilities) in _candidates(case.integer("L"), case.integer("N")).items():
-        values, error, curves = _chain_flow(case, gains, mobilities)
+    for index, (chain, (gains, mobilities)) in enumerate(_candidates(case.integer("L"), case.integer("N")).items()):
+        # The figure's lines: the chain that the reduced loss has, the first of them.
+        values, error, curves = _chain_flow(case, gains, mobilities, shown=index == 0)
         if case.integer("N") in gains:
             discretisation = max(discretisation, error)
-        if chain == _chain(*next(iter(_candidates(case.integer("L"), case.integer("N")).values()))):
-            series = {**series, **curves}  # the figure's lines: the chain that the reduced loss has
+        series = {**series, **curves}
         ingredients |= dict(zip((name for _, name in _components(chain, case)), values, strict=True))
     width, depth = case.integer("N"), case.integer("L")
     return Measurement(

@@ -201,7 +201,7 @@ def _measure_clock(case: Case, context: Context, *, upper: bool) -> Measurement:
     import numeric
 
     problem = _problem(case, context)
-    stages = numeric.stages_to_blow_up(problem, LEVELS, numeric.FlowOptions(rtol=1e-7, method="dop853"))
+    stages = numeric.stages_to_blow_up(problem, LEVELS, numeric.FlowOptions(rtol=1e-5, method="dop853"))
     if not bool(stages[0].time_left.isfinite().all()):
         return Measurement(math.nan, problem="a member did not blow up within its budget")
     # A balanced aligned start attains both bounds at once, a random one close to the blow-up.

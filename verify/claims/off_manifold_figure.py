@@ -12,6 +12,8 @@ from verify.values import Budget, Evidence, Measurement, Prediction
 DEPTH = 8
 RULE = "loss:0.25"  # a drop by 75 %
 SEEDS = 8
+# Escape times to about three parts in ten thousand, where the points are read to eight per cent.
+RTOL = 1e-3
 OTHER = {3: 8, 5: 8, 8: 5}  # another series of the figure
 
 
@@ -60,7 +62,7 @@ def _escape_logs(case: Case, context: Context, width: int, inputs: int) -> Any:
     run = numeric.off_manifold_escape_times(
         numeric.activation("tanh"), DEPTH, range(1, r + 1), _points(r).scales, range(first, first + SEEDS),
         width=width, inputs=inputs, batch=2 * width, escape=RULE,
-        options=numeric.FlowOptions(rtol=1e-4, device=context.device),
+        options=numeric.FlowOptions(rtol=RTOL, device=context.device),
     )  # fmt: skip
     return run.escape_times.log().numpy()
 
@@ -106,9 +108,9 @@ CLAIMS = (
         theorem="T6",
         title="the paper's points off the manifold",
         latex=r"\tau_\star(\varepsilon) \text{ at He-normal initialisation, } r = 3, 5, 8",
-        plain="tanh nets of 8 layers, He-normal, the first r scaled by eps, escape at the times of the paper's figure"
-        " up to what its unpublished N, d and seeds can change (each case says by what factor); a straight line through"
-        " either has a slope that is biased by finite eps, and no exponent.",
+        plain="tanh nets of 8 layers, He-normal, the first r scaled by eps, escape at the order of magnitude of the"
+        " times of the paper's figure, within the factor of two to four that its unpublished N, d and seeds leave open,"
+        " and the straight lines through both have the same slope; it is no exponent, being biased by finite eps.",
         source="authors' write-up, figure of the section Off-Manifold; points read from it",
         reading=Reading.AS_PRINTED,
         evidence=Evidence.STATISTICAL,
@@ -118,13 +120,15 @@ CLAIMS = (
             Hypothesis("N, d and the seeds of the figure are not published: d = N/4 is our choice", assumed=False),
         ),
         cases=(
-            case(Tier.SMOKE, 1.5, r=3, N=32, quantity="factor"),
-            case(Tier.STANDARD, 1.6, r=8, N=32, quantity="factor"),
-            case(Tier.STANDARD, 1.4, r=3, N=32, quantity="slope"),
+            case(Tier.SMOKE, 1.0, r=3, N=32, quantity="slope"),
+            case(Tier.STANDARD, 1.0, r=3, N=32, quantity="factor"),
+            case(Tier.STANDARD, 1.2, r=8, N=32, quantity="factor"),
             *(
                 case(Tier.FULL, 5.8, r=r, N=64, quantity=quantity)
                 for r in (3, 5, 8)
                 for quantity in ("factor", "slope")
+                # At r = 5 what N and d can change of the slope is a third of the distance to the slopes of the others.
+                if (r, quantity) != (5, "slope")
             ),
         ),
         predict=_paper,
@@ -133,11 +137,11 @@ CLAIMS = (
             Counterfeit(
                 "descent steps of size .0001 in place of time",
                 lambda case, _: _paper(case, factor=1e4) if case.word("quantity") == "factor" else None,
-                nearest=True,
             ),
             Counterfeit(
                 "the slope of another series",
                 lambda case, _: _paper(case, r=OTHER[case.integer("r")]) if case.word("quantity") == "slope" else None,
+                nearest=True,
             ),
         ),
     ),

@@ -241,8 +241,8 @@ def _sgd_rival(name: str, spread: Any, net: Any, steps: Any, *, nearest: bool = 
 
 
 NETS = (
-    ("tanh", 4, 3, Tier.SMOKE, 1.1),
-    ("gelu", 4, 2, Tier.STANDARD, 1.1),
+    ("tanh", 4, 3, Tier.STANDARD, 1.0),
+    ("gelu", 4, 2, Tier.STANDARD, 1.0),
     ("gelu", 4, 3, Tier.FULL, 7.2),
     ("sin", 5, 3, Tier.FULL, 1.4),
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from verify.claim import Case, Claim, Context, Counterfeit, Erratum, Expect, Hypothesis, Reading, Tier, Witness, case
-from verify.claims._clock import measured_rate
+from verify.claims._clock import measured_rate, predicted_rate
 from verify.hypotheses import leaves_the_origin_at_first_order, smooth_at_the_origin
-from verify.values import Budget, Evidence, Measurement, Prediction
+from verify.values import Evidence, Measurement, Prediction
 
 WIDTH = 64
 RULE = "loss:0.5"
@@ -35,21 +36,21 @@ def _arguments(case: Case) -> tuple[Any, int, int, str]:
     return symbolic.activation(case.word("activation")), case.integer("L"), WIDTH, case.word("parameterisation")
 
 
-def _constant(constant: Any, formula: str) -> Prediction:
-    closed = "" if constant.closed_form is None else f" = {constant.closed_form}"
-    return Prediction(float(constant), formula + closed, "1/time", Budget(rounding=float(constant.radius)))
-
-
 def _hermite(case: Case) -> Prediction:
-    import symbolic
-
-    return _constant(symbolic.prefactor(*_arguments(case)), "K = beta E[s'(g)] alpha^(L-1) c")
+    return predicted_rate("K = beta E[s'(g)] alpha^(L-1) c", *_arguments(case))
 
 
 def _printed(case: Case) -> Prediction:
+    """The printed K, with the true relative corrections of the next orders."""
     import symbolic
 
-    return _constant(symbolic.prefactor_as_printed(*_arguments(case)), "K = beta_1 h alpha^(L-1) c, h = leading of phi")
+    printed, true = (float(rate(*_arguments(case))) for rate in (symbolic.prefactor_as_printed, symbolic.prefactor))
+    return replace(_scaled(_hermite(case), printed / true), text="K = beta_1 h alpha^(L-1) c, h = leading of phi")
+
+
+def _scaled(truth: Prediction, factor: float) -> Prediction:
+    assert isinstance(truth.value, float)
+    return Prediction(truth.value * factor, unit=truth.unit, budget=truth.budget.scaled(abs(factor)))
 
 
 def _unless_true(altered: Prediction, truth: Prediction) -> Prediction | None:
@@ -61,8 +62,7 @@ def _unless_true(altered: Prediction, truth: Prediction) -> Prediction | None:
 
 def _times(factor: Callable[[Case], float]) -> Callable[[Case, Prediction], Prediction | None]:
     def alter(case: Case, truth: Prediction) -> Prediction | None:
-        assert isinstance(truth.value, float)
-        return _unless_true(Prediction(truth.value * factor(case)), truth)
+        return _unless_true(_scaled(truth, factor(case)), truth)
 
     return alter
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 from verify.claim import Case, Claim, Context, Counterfeit, Hypothesis, Reading, Tier, Witness, case
-from verify.claims._clock import measured_rate
+from verify.claims._clock import measured_rate, predicted_rate
 from verify.hypotheses import leaves_the_origin_at_first_order, smooth_at_the_origin
-from verify.values import Budget, Evidence, Measurement, Prediction
+from verify.values import Evidence, Measurement, Prediction
 
 WIDTH = 64
 # Reached whatever the teacher: a student that cannot represent it may never halve the loss.
@@ -18,16 +18,11 @@ RULE = "overlap:0.2"
 ALL_SMALL = Hypothesis("L >= 3 layers, all at scale eps, equal starts", lambda case: case.integer("L") >= 3)
 
 
-def _constant(constant: Any, formula: str) -> Prediction:
-    closed = "" if constant.closed_form is None else f" = {constant.closed_form}"
-    return Prediction(float(constant), formula + closed, "1/time", Budget(rounding=float(constant.radius)))
-
-
 def _times(factor: Callable[[Case], float]) -> Callable[[Case, Prediction], Prediction | None]:
     def alter(case: Case, truth: Prediction) -> Prediction | None:
         assert isinstance(truth.value, float)
         altered = truth.value * factor(case)
-        return None if math.isclose(altered, truth.value, rel_tol=1e-14) else Prediction(altered)
+        return None if math.isclose(altered, truth.value, rel_tol=1e-14) else replace(truth, value=altered)
 
     return alter
 
@@ -51,8 +46,7 @@ def _leaky(case: Case) -> Prediction:
     import symbolic
 
     student = symbolic.activation("leaky_relu", slope=case.word("slope"))
-    rate = symbolic.prefactor(student, case.integer("L"), WIDTH, case.word("parameterisation"))
-    return _constant(rate, "K = E[y s^(L-1)(u)] c")
+    return predicted_rate("K = E[y s^(L-1)(u)] c", student, case.integer("L"), WIDTH, case.word("parameterisation"))
 
 
 def _instead(share: Callable[[float, int], float]) -> Callable[[Case, Prediction], Prediction | None]:
@@ -68,8 +62,7 @@ def _instead(share: Callable[[float, int], float]) -> Callable[[Case, Prediction
 def _smooth_rate(case: Case, _: Prediction) -> Prediction:
     import symbolic
 
-    rate = symbolic.prefactor(symbolic.activation("tanh"), case.integer("L"), WIDTH, case.word("parameterisation"))
-    return _constant(rate, "")
+    return predicted_rate("", symbolic.activation("tanh"), case.integer("L"), WIDTH, case.word("parameterisation"))
 
 
 # --- a teacher that differs from the student ----------------------------------------------------------------------
@@ -92,7 +85,8 @@ def _measure_teacher(case: Case, _: Context) -> Measurement:
 def _with_teacher(case: Case) -> Prediction:
     import symbolic
 
-    rate = symbolic.prefactor(
+    return predicted_rate(
+        "K = E[y u] alpha^(L-1) c",
         symbolic.activation(case.word("activation")),
         case.integer("L"),
         WIDTH,
@@ -100,7 +94,6 @@ def _with_teacher(case: Case) -> Prediction:
         teacher=symbolic.activation(case.word("teacher")),
         beta=case.word("beta"),
     )
-    return _constant(rate, "K = E[y u] alpha^(L-1) c")
 
 
 def _hermite(case: Case, name: str) -> float:
