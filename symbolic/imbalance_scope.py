@@ -67,10 +67,11 @@ def scope_identity(architecture: Architecture, reading: Reading = "as-printed") 
     return _STATEMENTS[architecture](_pair(architecture), reading)
 
 
-def homogeneous_matrix_entry(i: int, j: int) -> IdentitySides:
+def homogeneous_matrix_entry(i: int, j: int, reading: Literal["exact", "no-minus-s"] = "exact") -> IdentitySides:
     """Both sides of entry (i, j), i, j in 0..1, of d(W_2^T W_2 - W_1 W_1^T)/dt for s(z) = z D(z), D' = 0:
 
     (D_i - D_j)(p_i z_j - p_j z_i), which vanishes on the diagonal only (p the gradient by the hidden values).
+    Counterfeit "no-minus-s": p_i s'(z_i) z_j + p_j s'(z_j) z_i, without -s.
     """
     pair = _pair("homogeneous")
     lower, upper, names = pair.weights.lower, pair.weights.upper, _names(pair.outputs)
@@ -78,6 +79,8 @@ def homogeneous_matrix_entry(i: int, j: int) -> IdentitySides:
     flow = (low * lower.T + lower * low.T - up.T * upper - upper.T * up)[i, j]
     z, p = lower * pair.inputs, upper.T * sympy.Matrix(pair.loss_gradient)
     claimed = (_D(z[i]) - _D(z[j])) * (p[i] * z[j] - p[j] * z[i])
+    if reading == "no-minus-s":
+        claimed = p[i] * _D(z[i]) * z[j] + p[j] * _D(z[j]) * z[i]
     return IdentitySides(names.form(_piecewise_constant(flow)), names.form(claimed))
 
 

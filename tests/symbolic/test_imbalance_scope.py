@@ -66,6 +66,7 @@ def test_neuron_by_neuron_for_homogeneous_activations_but_not_off_the_diagonal()
             sides = homogeneous_matrix_entry(i, j)
             assert sides.residual == {}
             assert bool(sides.measured) == (i != j)
+            assert homogeneous_matrix_entry(i, j, "no-minus-s").residual != {}
 
 
 def test_normalised_values_have_mean_zero_and_unit_variance() -> None:

@@ -65,6 +65,11 @@ def test_a_case_that_the_theory_says_nothing_of_does_not_apply(exponent: Claim) 
     assert {c.transplant for c in judge(edge, edge.cases[0], Context()).counterfeits} == {"", "r-1"}
 
 
+def test_a_donor_that_the_prediction_does_not_know_does_not_apply(exponent: Claim) -> None:
+    known = replace(exponent, predict=lambda case: Prediction({3: -1.0, 2: 0.0}[case.integer("r")]))
+    assert {c.transplant for c in judge(known, known.cases[0], Context()).counterfeits} == {"", "r-1"}
+
+
 def test_a_prediction_of_something_else_does_not_apply(exponent: Claim) -> None:
     def by_r(case: Case) -> dict[str, float]:
         return {f"slope at r = {case['r']}": 2.0 - case.integer("r")}

@@ -21,6 +21,7 @@ COVARIANCES: dict[str, Matrix] = {
     "identity": (("1", "0"), ("0", "1")),
     "unequal": (("1", "0"), ("0", "4")),
     "correlated": (("1", "3/5"), ("3/5", "1")),
+    "fourfold": (("4", "0"), ("0", "4")),  # every s_k is 2
 }
 # (amplitude, unit direction) of each mode.
 TEACHERS: dict[str, Modes] = {

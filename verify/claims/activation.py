@@ -49,6 +49,12 @@ def _class_of_s_itself(case: Case, truth: Prediction) -> Prediction | None:
     return None if altered == truth.value else Prediction(altered)
 
 
+def _kink_decides(case: Case, _: Prediction) -> Prediction | None:
+    """A kink at 0 puts s outside, though it is positively homogeneous."""
+    found = classification(case)
+    return Prediction(_label("outside", None)) if found.universality_class == "A" and not found.smooth else None
+
+
 # --- the hypotheses, as flags -------------------------------------------------------------------------------------
 
 
@@ -109,6 +115,12 @@ def _smooth_by_its_slope(case: Case, _: Prediction) -> Prediction | None:
     if smooth or differ is None or differ < 2:
         return None
     return Prediction(_flags(_class_at(case) or "A", True, positive, homogeneous, None))
+
+
+def _smoother_by_one(case: Case, _: Prediction) -> Prediction | None:
+    """The kink one order higher: ELU's at a = 1, said of every a."""
+    name, smooth, positive, homogeneous, differ = _known(case)
+    return None if differ is None else Prediction(_flags(name, smooth, positive, homogeneous, differ + 1))
 
 
 def _kink_means_outside(case: Case, _: Prediction) -> Prediction | None:
@@ -209,6 +221,7 @@ CLAIMS = (
             _off_by_one(+1),
             _off_by_one(-1),
             Counterfeit("class of s in place of phi", _class_of_s_itself),
+            Counterfeit("outside, because of the kink at 0", _kink_decides),
         ),
     ),
     Claim(
@@ -239,6 +252,7 @@ CLAIMS = (
         measure=_measure_flags,
         counterfeits=(
             Counterfeit("smooth, because s'(0) exists", _smooth_by_its_slope, nearest=True),
+            Counterfeit("the kink one order higher", _smoother_by_one),
             Counterfeit("outside, because of a kink at 0", _kink_means_outside),
             Counterfeit("the first term of phi, whatever alpha", _any_alpha),
             Counterfeit("A, because phi vanishes near 0", _flat_means_zero),

@@ -145,7 +145,7 @@ CLAIMS = (
         assumes=(*ASSUMES, ADJACENT),
         depends=("imbalance.identity",),
         cases=tuple(
-            case(tier, 0.01, activation=activation, loss=loss, L=depth, l=layer)
+            case(tier, 0.005, activation=activation, loss=loss, L=depth, l=layer)
             for tier, activation, loss, depth, layer in (
                 (Tier.SMOKE, "tanh", "mse", 3, 1),
                 (Tier.SMOKE, "gelu", "cross_entropy", 4, 2),

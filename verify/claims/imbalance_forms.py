@@ -249,21 +249,25 @@ def _altered_matrix(reading: MatrixReading) -> Alter:
     def alter(case: Case, honest: Prediction) -> Prediction | None:
         if not is_proof(case):
             return _matrix(case, reading)
-        diagonal = case.integer("i") == case.integer("j")
         if _homogeneous(case):
-            return _altered_homogeneous(reading, honest, diagonal)
-        if reading == "phi-only" and diagonal:
+            return _altered_homogeneous(case, reading, honest)
+        if reading == "phi-only" and case.integer("i") == case.integer("j"):
             return None  # on the diagonal it is the truth
         return _form(_matrix_sides(case, reading), MATRIX)
 
     return alter
 
 
-def _altered_homogeneous(reading: MatrixReading, honest: Prediction, diagonal: bool) -> Prediction | None:
+def _altered_homogeneous(case: Case, reading: MatrixReading, honest: Prediction) -> Prediction | None:
     """For s(z) = z D(z) phi vanishes: a function of phi alone says that every entry is conserved."""
     assert isinstance(honest.value, Form)
+    i, j = case.integer("i"), case.integer("j")
+    if reading == "no-minus-s":
+        import symbolic
+
+        return _form(symbolic.homogeneous_matrix_entry(i, j, reading), MATRIX)
     factor = {"phi-only": 0, "half": 1, "sign-flipped": -2}.get(reading)
-    if diagonal or factor is None:
+    if i == j or factor is None:
         return None  # the diagonal is conserved, and no factor changes that
     return Prediction(Form({name: value * factor / 2 for name, value in honest.value.terms.items()}))
 

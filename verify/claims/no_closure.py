@@ -247,7 +247,7 @@ CLAIMS = (
         theorem="T7",
         title="closed at width N exactly from order N on",
         latex=r"\text{order } m \text{ is closed at width } N \iff m \ge N",
-        plain="At fixed width N and for polynomial s the moments of order <= m close if and only if m >= N.",
+        plain="At fixed width N and for polynomial s of degree >= 2 the moments of order <= m close iff m >= N.",
         source=SOURCE,
         reading=Reading.OURS,
         evidence=Evidence.PROOF,

@@ -172,7 +172,7 @@ CLAIMS = (
         title="no closure for analytic s that is no polynomial",
         latex=r"\Delta\,\tfrac{d}{dt}\langle a\rangle = 2^{1-K}\sum_{j=0}^{K} (-1)^j \binom{K}{j}"
         r"\,\mathbb{E}[\sigma(g)\,\sigma(j g)] \ne 0,\quad K = m + 1",
-        plain="For bounded analytic s the readout moment's derivative differs between nets with equal moments up to m.",
+        plain="For m = 1 to 8 two nets have equal moments up to m and, for analytic s, different derivatives of <a>.",
         source=f"own statement; {DEFINITION}; even j against odd j, binom(K, j) copies of (+-1, j v)",
         reading=Reading.OURS,
         evidence=Evidence.CERTIFIED,
