@@ -150,13 +150,13 @@ def test_a_shifted_exponent_turns_the_court_red(monkeypatch: pytest.MonkeyPatch)
     assert judge(shifted, smoke(claim)[0], Context()).verdict is Verdict.FAIL
 
 
-def test_a_measurement_that_is_off_by_one_percent_fails() -> None:
-    """Break the numeric witness on purpose: the budget is sharp enough to see one per cent of K."""
+def test_a_measurement_that_is_off_by_one_in_a_million_fails() -> None:
+    """Break the numeric witness on purpose: the budget is sharp enough to see the millionth part of K."""
     claim = next(claim for claim in CLAIMS if claim.id == "prefactor.hermite")
 
     def skewed(case: Case, context: Context) -> Measurement:
         measurement = claim.measure(case, context)
         assert isinstance(measurement.value, float)
-        return replace(measurement, value=1.01 * measurement.value)
+        return replace(measurement, value=(1 + 1e-6) * measurement.value)
 
     assert judge(replace(claim, measure=skewed), smoke(claim)[0], Context()).verdict is Verdict.FAIL

@@ -94,7 +94,8 @@ CLAIMS = (
         id="balance.rate",
         theorem="T4",
         title="rate of the imbalances",
-        latex=r"\dot\Delta_l = -2 K_q\,(q-1) a_q M_q\, \alpha^{L-1-l+q(l-1)}\, \varepsilon^{L+(q-1)l}",
+        latex=r"\dot\Delta_l = -\tfrac{2}{\sqrt N}\,(q-1) a_q M_q\, \alpha^{L-1-l+q(l-1)}\,"
+        r" \varepsilon^{L+(q-1)l}\ \text{(ntk)}",
         plain="With all layers at scale eps the imbalance of layers l, l+1 drifts like eps^(L+(q-1)l), "
         "with a known prefactor.",
         source="authors' write-up, footnote 7, in general form; THEORY section 3",
@@ -135,7 +136,8 @@ CLAIMS = (
         theorem="T4",
         title="rate of the imbalances, r < L",
         latex=r"\dot\Delta_l = \Theta(\varepsilon^{r+(q-1)b(l)}),\quad "
-        r"\dot\Delta_l = 2 K_{\mathrm{eff}} (D_{l+1}-D_l)\,\varepsilon^r \text{ for } l < i_1",
+        r"\dot\Delta_l = 2 K_{\mathrm{eff}} (D_{l+1}-D_l)\,\varepsilon^r \text{ for } l < i_1,\ "
+        r"D_m = \partial\log\mathbb{E}[y g]/\partial\log\xi_m,\ D_{i_1} = 1",
         plain="With r of L layers at scale eps the exponent is r+(q-1)b(l), b(l) small layers being among 1..l; "
         "below the first small layer the prefactor comes from E[y g], not from the leading term of phi.",
         source="THEORY section 3; the prefactor below the bottleneck is our derivation",

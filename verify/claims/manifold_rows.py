@@ -204,7 +204,7 @@ CLAIMS = (
         id="manifold.multi-mode-rows",
         theorem="T4",
         title="rows under a multi-mode teacher",
-        latex=r"\dot W_1 = \mathbf{1}\dot r^{\top},\ \dot r \cdot v_2 = \beta_2 h_\sigma \mathbb{E}[u\hat y]/N X_1",
+        latex=r"\dot W_1 = \mathbf{1}\dot r^{\top},\ \dot r \cdot v_2 = \beta_2 h_\sigma \mathbb{E}[u\hat y]/(N X_1)",
         plain="With several teacher modes the rows of W_1 stay identical, but the common row leaves span(v_1).",
         source="authors' write-up, section Symmetric Manifold Ansatz; THEORY T4",
         reading=Reading.CORRECTED,

@@ -109,7 +109,8 @@ CLAIMS = (
         theorem="T6",
         title="escape exponent from He starts",
         latex=r"\tau_\star = \Theta(\varepsilon^{-\max(r-2,\,0)}) \text{ from He-normal starts}",
-        plain="From He-normal starts with r small layers the escape time has the exponent -max(r-2, 0), for any s.",
+        plain="From He-normal starts with r small layers the escape time has the exponent -max(r-2, 0), for linear"
+        " nets, tanh and GELU alike.",
         source="authors' write-up, section Off-Manifold; protocol of THEORY section 4",
         reading=Reading.AS_PRINTED,
         evidence=Evidence.STATISTICAL,
