@@ -2,8 +2,9 @@
 
 The state of M members is one tensor (M, stride): W_1, .., W_L of a member one after the other, then a spare column (the
 flow keeps its time there), then padding to a multiple of `PAD` elements.  Members go through the passes in chunks whose
-buffers fit the cache (CPU) or the memory (CUDA), samples in blocks; the block depends on shapes only, never on M, so a
-member's gradient does not depend on the batch that it is in.  For the same reason samples are padded with nodes of
+buffers fit the cache (CPU) or the memory (CUDA), samples in blocks: on one thread those for which matrix products are
+fastest (`numeric.products`).  The block depends on shapes and the number of threads only, never on M, so a member's
+gradient does not depend on the batch that it is in.  For the same reason samples are padded with nodes of
 weight zero to rows of whole cache lines: matrix kernels choose their instructions by the alignment of their operands.
 """
 
@@ -22,6 +23,8 @@ from numeric.kernels import kernel, padded
 from numeric.losses import Loss, loss
 from numeric.memory import is_out_of_memory, lacking, release
 from numeric.network import Network, Weights
+from numeric.products import Operand, products
+from numeric.workspace import Plan, Workspace
 
 _BUFFER_BYTES = 2**18  # one layer's buffer of one member: larger blocks of samples leave the second-level cache
 _CHUNK_BYTES = 2**22  # workspace of a chunk of members: measured best where it fills a shared third-level cache
@@ -117,14 +120,12 @@ class Ensemble:
         self._criterion = criterion or loss("mse")
         self._kernel = kernel(net.activation)
         self._dtype, self._device = dtype, torch.device(device)
+        self._products = products(self._device)
         self._item_bytes = torch.finfo(dtype).bits // 8
         self._block = self._sample_block()
         self._chunk = chunk or self._members_per_chunk()
-        self._room = 0  # members for which buffers are allocated
-        self._buffers: list[Tensor] = []
-        self._slopes: list[Tensor] = []
-        self._deltas: list[Tensor] = []
-        self._grads: list[Tensor] = []
+        self._workspace: Workspace | None = None
+        self._blocks: dict[tuple[int, int, int], _Block] = {}
 
     def select(self, index: Tensor) -> Ensemble:
         """The ensemble of the members `index`; a population of each member's own is narrowed accordingly."""
@@ -134,6 +135,7 @@ class Ensemble:
         other = Ensemble.__new__(Ensemble)
         other.__dict__.update(self.__dict__)
         other.data = Population(x, y, self.data.node_weights)
+        other._blocks = {}
         return other
 
     def on_samples(self, index: Tensor) -> Ensemble:
@@ -145,6 +147,7 @@ class Ensemble:
         other = Ensemble.__new__(Ensemble)
         other.__dict__.update(self.__dict__)
         other.data = _aligned(Population(x, y, self.data.node_weights.new_full((size,), 1.0 / size)))
+        other._blocks = {}
         return other
 
     def check_members(self, members: int) -> None:
@@ -165,6 +168,21 @@ class Ensemble:
         """E[yhat y]/E[y^2], (M,)."""
         return self._run(state, None, overlap=True)
 
+    def workspace(self, members: int) -> Workspace:
+        """The buffers for a pass over `members` members, allocated now if there are none yet."""
+        room = min(self._chunk, members)
+        if self._workspace is None or self._workspace.members < room:
+            self._workspace = Workspace(
+                self.net.shapes,
+                room,
+                self._block,
+                self._kernel.stores_slope,
+                self._products,
+                self._dtype,
+                self._device,
+            )
+        return self._workspace
+
     def _run(self, state: Tensor, out: Tensor | None, overlap: bool) -> Tensor:
         while True:
             try:
@@ -177,61 +195,61 @@ class Ensemble:
     def _passes(self, state: Tensor, out: Tensor | None, overlap: bool) -> Tensor:
         members = state.shape[0]
         values = torch.empty(members, dtype=self._dtype, device=self._device)
-        self._allocate(min(self._chunk, members))
+        workspace = self.workspace(members)
         for start in range(0, members, self._chunk):
             rows = slice(start, min(start + self._chunk, members))
             weights = self.layout.views(state[rows])
-            self._chunk_pass(
-                weights, rows, values[rows], None if out is None else self.layout.views(out[rows]), overlap
-            )
+            grads = None if out is None else self.layout.views(out[rows])
+            self._chunk_pass(workspace, weights, rows, values[rows], grads, overlap)
         return values
 
     def _shrink(self, members: int) -> None:
         """Half as many members in a chunk; MemoryError when there is only one left."""
-        self._buffers, self._slopes, self._deltas, self._grads, self._room = [], [], [], [], 0
+        self._workspace, self._blocks = None, {}
         release(self._device)
         chunk = min(self._chunk, members)
         if chunk == 1:
             raise lacking(f"one network of widths {self.net.widths} on {self.data.samples} samples", self._device)
         self._chunk = chunk // 2
 
-    def _chunk_pass(self, weights: Weights, rows: slice, values: Tensor, out: Weights | None, overlap: bool) -> None:
-        count = rows.stop - rows.start
-        grads = [g[:count] for g in self._grads]
-        x, y = (t[rows] if t.ndim == 3 else t.expand(count, -1, -1) for t in (self.data.covariates, self.data.targets))
+    def _chunk_pass(
+        self, workspace: Workspace, weights: Weights, rows: slice, values: Tensor, out: Weights | None, overlap: bool
+    ) -> None:
+        # A gain goes with the weights, of which there are fewer than of anything else.
+        scaled = [w if gain == 1.0 else w * gain for w, gain in zip(weights, self.net.gains, strict=True)]
+        operands = [self._products.operand(w) for w in scaled]
         for begin in range(0, self.data.samples, self._block):
-            columns = slice(begin, min(begin + self._block, self.data.samples))
-            inputs, nodes = x[:, :, columns], self.data.node_weights[columns]
-            hidden = self._forward(weights, inputs)
-            output = self._output(weights, hidden, inputs)
-            part, delta = self._loss(output, y[:, :, columns], nodes, overlap, rows)
+            block = self._samples(rows, begin)
+            plan = workspace.plan(rows.stop - rows.start, block.nodes.numel())
+            self._forward(operands, block.operand, plan)
+            part, delta = self._loss(plan.output, block.targets, block.nodes, overlap, rows)
             values.copy_(part) if begin == 0 else values.add_(part)
             if out is not None:
-                self._backward(weights, inputs, hidden, delta, grads, 0.0 if begin == 0 else 1.0)
+                self._backward(scaled, operands, block.operand, delta, plan, begin > 0)
         if out is not None:
-            for target, grad in zip(out, grads, strict=True):
+            for target, grad in zip(out, plan.grads, strict=True):
                 target.copy_(grad)
 
-    def _forward(self, weights: Weights, inputs: Tensor) -> list[Tensor]:
-        """h_l = s(z_l) of the hidden layers, each a view (C, n_l, b) of a flat buffer."""
-        count, samples = inputs.shape[0], inputs.shape[2]
-        hidden: list[Tensor] = []
-        below = inputs
-        for layer, weight in enumerate(weights[:-1]):
-            size = count * weight.shape[1] * samples
-            flat = self._buffers[layer][: padded(size)]
-            z = flat[:size].view(count, weight.shape[1], samples)
-            torch.baddbmm(z, weight, below, beta=0.0, alpha=self.net.gains[layer], out=z)
-            self._kernel.forward(flat, self._slopes[layer][: flat.numel()] if self._slopes else flat)
-            hidden.append(z)
-            below = z
-        return hidden
+    def _samples(self, rows: slice, begin: int) -> _Block:
+        """Covariates, targets and node weights of some members and samples; the views are made once."""
+        key = (rows.start, rows.stop, begin)
+        if key not in self._blocks:
+            columns = slice(begin, min(begin + self._block, self.data.samples))
+            x, y = (
+                (t[rows] if t.ndim == 3 else t.expand(rows.stop - rows.start, -1, -1))[:, :, columns]
+                for t in (self.data.covariates, self.data.targets)
+            )
+            self._blocks[key] = _Block(self._products.operand(x), y, self.data.node_weights[columns])
+        return self._blocks[key]
 
-    def _output(self, weights: Weights, hidden: list[Tensor], inputs: Tensor) -> Tensor:
-        below = hidden[-1] if hidden else inputs
-        gain = self.net.gains[-1]
-        output = torch.bmm(weights[-1], below)
-        return output if gain == 1.0 else output.mul_(gain)
+    def _forward(self, weights: list[Operand], inputs: Operand, plan: Plan) -> None:
+        """h_l = s(z_l) of the hidden layers and the output, into the plan's buffers.  Gains are in the weights."""
+        below = inputs
+        for weight, slot in zip(weights, plan.hidden, strict=False):
+            self._products.product(weight, below, slot.operand)
+            self._kernel.forward(slot.flat, slot.slope)
+            below = slot.operand
+        self._products.product(weights[-1], below, plan.output_operand)
 
     def _loss(self, output: Tensor, y: Tensor, nodes: Tensor, overlap: bool, rows: slice) -> tuple[Tensor, Tensor]:
         if overlap:
@@ -247,38 +265,37 @@ class Ensemble:
 
     def _backward(
         self,
-        weights: Weights,
-        inputs: Tensor,
-        hidden: list[Tensor],
+        scaled: Weights,
+        weights: list[Operand],
+        inputs: Operand,
         delta: Tensor,
-        grads: list[Tensor],
-        keep: float,
+        plan: Plan,
+        keep: bool,
     ) -> None:
-        """grads_l <- keep grads_l + g_l delta_l h_{l-1}^T, then delta_{l-1} = (g_l W_l^T delta_l) s'(z_{l-1})."""
+        """grads_l <- g_l delta_l h_{l-1}^T (+ grads_l if `keep`), delta_{l-1} = (g_l W_l^T delta_l) s'(z_{l-1})."""
+        above = self._products.operand(delta)
         for layer in range(len(weights) - 1, -1, -1):
-            below = hidden[layer - 1] if layer else inputs
-            gain = self.net.gains[layer]
-            grad = grads[layer]
-            torch.baddbmm(grad, delta, below.mT, beta=keep, alpha=gain, out=grad)
+            below = plan.hidden[layer - 1].operand if layer else inputs
+            self._products.outer(above, below, self.net.gains[layer], keep, plan.grad_operands[layer])
             if layer == 0:
                 return
-            size = below.numel()
-            flat = self._deltas[layer % 2][: padded(size)]
-            p = flat[:size].view(below.shape)
-            if delta.shape[1] == 1:
-                torch.mul(weights[layer].mT, delta if gain == 1.0 else delta * gain, out=p)
+            slot, values = plan.deltas[layer - 1], plan.hidden[layer - 1]
+            if layer == len(weights) - 1 and delta.shape[1] == 1:
+                torch.mul(scaled[layer].mT, delta, out=slot.tensor)
             else:
-                torch.baddbmm(p, weights[layer].mT, delta, beta=0.0, alpha=gain, out=p)
-            slope = self._slopes[layer - 1][: flat.numel()] if self._slopes else flat
-            self._kernel.backward(flat, self._buffers[layer - 1][: flat.numel()], slope)
-            delta = p
+                self._products.product(weights[layer].mT, above, slot.operand)
+            self._kernel.backward(slot.flat, values.flat, values.slope)
+            above = slot.operand
 
     def _sample_block(self) -> int:
-        """Samples per block: all of them if one member's workspace fits, else a power of two; from shapes alone."""
+        """Samples per block: as many as fit the workspace, blocks of about one size; from shapes alone."""
         widest = max(self.net.widths[1:-1], default=1)
-        room = _CUDA_CHUNK_BYTES // self._bytes_per_unit() if self._device.type == "cuda" else _BUFFER_BYTES
-        fits = max(64, room // (widest * self._item_bytes))
-        return min(self.data.samples, 1 << (fits.bit_length() - 1))
+        most = _CUDA_CHUNK_BYTES // self._bytes_per_unit() if self._device.type == "cuda" else _BUFFER_BYTES
+        most //= widest * self._item_bytes
+        if self._products.most is not None:
+            most = min(most, self._products.most // widest**2)
+        blocks = -(-self.data.samples // max(64, most))
+        return -(-self.data.samples // (blocks * _LINE)) * _LINE
 
     def _members_per_chunk(self) -> int:
         widest = max(self.net.widths[1:-1], default=1)
@@ -292,21 +309,14 @@ class Ensemble:
     def _budget(self) -> int:
         return _CUDA_CHUNK_BYTES if self._device.type == "cuda" else _CHUNK_BYTES
 
-    def _allocate(self, members: int) -> None:
-        if members <= self._room:
-            return
 
-        def flat(width: int) -> Tensor:
-            return torch.zeros(padded(members * width * self._block), dtype=self._dtype, device=self._device)
+@dataclass(frozen=True)
+class _Block:
+    """Covariates (C, d, b) as an operand, targets (C, k, b) and node weights (b,) of one chunk and block."""
 
-        hidden = self.net.widths[1:-1]
-        self._buffers = [flat(width) for width in hidden]
-        self._slopes = [flat(width) for width in hidden] if self._kernel.stores_slope else []
-        self._deltas = [flat(max(hidden)) for _ in range(2)] if hidden else []
-        self._grads = [
-            torch.zeros(members, *shape, dtype=self._dtype, device=self._device) for shape in self.net.shapes
-        ]
-        self._room = members
+    operand: Operand
+    targets: Tensor
+    nodes: Tensor
 
 
 def _aligned(data: Population) -> Population:
