@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from verify.simulation_request import NO_RULE, Request, check, manifold_starts
+from verify.simulation_request import NO_RULE, Request, check, exact_starts, manifold_starts
 from verify.typed_activation import read_activation
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ _THREADED_WORK = 5e7  # below it a gradient takes milliseconds, and threads that
 
 @dataclass(frozen=True)
 class Member:
-    """One run. ``escape_time`` is None without escape, ``error_estimate`` None without a time; scales at the end."""
+    """One run. ``escape_time`` is None without escape, ``error_estimate`` None without a time; scales at the end.
+
+    ``decimal``: the escape time with all its digits where they are more than a float's, else None.
+    """
 
     eps: float | None
     seed: int | None
@@ -44,12 +47,14 @@ class Member:
     loss: float
     end_time: float
     seconds: float
+    decimal: str | None = None
 
 
 def members(request: Request) -> Iterator[tuple[Member, ...]]:
     """Run the request and yield its members, by eps and then by seed, in chunks; raises ValueError as `check` does."""
     check(request)
-    yield from _full_members(request) if request.full else _ode_members(request)
+    kind = _full_members if request.full else _precise_members if request.precise else _ode_members
+    yield from kind(request)
 
 
 def student_and_teacher(request: Request) -> tuple[Activation, Activation]:
@@ -99,6 +104,35 @@ def _ode_members(request: Request) -> Iterator[tuple[Member, ...]]:
             runs = (_ode_to_time if request.escape == NO_RULE else _ode_to_rule)(request, model, chunk)
         spent = (time.perf_counter() - began) / len(chunk)
         yield tuple(replace(run, eps=request.ladder[first + m], seconds=spent) for m, run in enumerate(runs))
+
+
+def _precise_members(request: Request) -> Iterator[tuple[Member, ...]]:
+    """One member at a time; the evaluations are those at collocation nodes in ball arithmetic."""
+    import numpy as np
+
+    import numeric
+
+    model = manifold_model(request)
+    for eps, start in zip(request.ladder, exact_starts(request), strict=True):
+        began = time.perf_counter()
+        run = numeric.precise_escape(model, start, request.escape, request.digits)
+        scales = np.array([float(x) for x in run.scales])
+        yield (
+            Member(
+                eps=eps,
+                seed=None,
+                escape_time=float(run.time),
+                error_estimate=float(run.error),
+                status=ESCAPED,
+                advice="",
+                evaluations=run.elements * (run.degree + 1) * run.sweeps,
+                layer_scales=tuple(scales.tolist()),
+                loss=float(model.loss(scales)),
+                end_time=float(run.time),
+                seconds=time.perf_counter() - began,
+                decimal=run.time,
+            ),
+        )
 
 
 def _ode_to_rule(request: Request, model: ManifoldModel, starts: Any) -> list[Member]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 NO_RULE = "none"  # no escape rule: the run ends at ``until``
 MOST_DIGITS = 13  # a relative tolerance of 1e-13 is what float64 still resolves in one step
+MOST_PRECISE_DIGITS = 50  # of the escape time in ball arithmetic; a member takes some seconds there
 LARGEST_NETWORK = 10**8  # weights of one member; a Runge-Kutta pair keeps about ten copies, 8 GB
 LARGEST_ENSEMBLE = 10**6  # members of one request
 _SLOWEST = -290.0  # log10 of the slowest start: 1e-308 is the smallest float with all its digits
@@ -54,6 +56,11 @@ class Request:
         return self.epsilons or (None,)
 
     @property
+    def precise(self) -> bool:
+        """Whether more digits are wanted than float64 has: the ODE is solved in ball arithmetic then."""
+        return self.digits > MOST_DIGITS
+
+    @property
     def total(self) -> int:
         """Members in all: every eps with every seed."""
         return len(self.ladder) * self.seeds
@@ -81,14 +88,27 @@ def check(request: Request) -> None:
         raise ValueError("--escape none runs to a given time: add --until T")
     if not request.until > 0:
         raise ValueError(f"--until must be a positive time, got {request.until:g}")
-    if not 1 <= request.digits <= MOST_DIGITS:
-        raise ValueError(f"--digits must lie between 1 and {MOST_DIGITS}, what float64 resolves, got {request.digits}")
+    if not 1 <= request.digits <= MOST_PRECISE_DIGITS:
+        raise ValueError(f"--digits must lie between 1 and {MOST_PRECISE_DIGITS}, got {request.digits}")
+    if request.precise:
+        _check_precise(request)
     _check_range(request)
     if request.total > LARGEST_ENSEMBLE:
         raise ValueError(f"{request.total} members are too many, at most {LARGEST_ENSEMBLE}")
     if not math.isfinite(request.beta):
         raise ValueError(f"--beta, the amplitude of the teacher, must be finite, got {request.beta}")
     _check_network(request)
+
+
+def _check_precise(request: Request) -> None:
+    """What the collocation in ball arithmetic cannot do."""
+    what = f"{request.digits} digits, more than the {MOST_DIGITS} that float64 resolves,"
+    if request.full:
+        raise ValueError(f"{what} are for the ODE of the layer scales: leave out --full")
+    if request.escape.partition(":")[0] != "scale" or math.isfinite(request.until):
+        raise ValueError(f"{what} are for a layer's scale as escape rule: add --escape scale:0.5@1, without --until")
+    if request.parameters:
+        raise ValueError(f"{what} are for activations of the catalogue without -p")
 
 
 def _check_range(request: Request) -> None:
@@ -125,6 +145,26 @@ def _check_device(name: str) -> None:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"the device {name!r} is not available here: {str(error).splitlines()[0]}") from error
+
+
+def exact_starts(request: Request) -> list[list[Fraction]]:
+    """`manifold_starts` with the numbers as they were typed: 0.1 is one tenth, and products are exact."""
+    if request.start:
+        return [[_typed(x) for x in request.start]]
+    small = set(request.small) or set(range(1, request.layers + 1))
+    single = len(request.scales) == 1
+    starts = []
+    for eps in request.epsilons:
+        row = []
+        for layer in range(1, request.layers + 1):
+            scale = _typed(request.scales[0 if single else layer - 1])
+            row.append((_typed(eps) if single else _typed(eps) * scale) if layer in small else scale)
+        starts.append(row)
+    return starts
+
+
+def _typed(number: float) -> Fraction:
+    return Fraction(repr(float(number)))
 
 
 def manifold_starts(request: Request) -> Any:

@@ -31,7 +31,7 @@ PEAK_BARS = {torch.float64: 0.65, torch.float32: 0.70}
 def interleaved(functions: dict[str, Callable[[], Any]], rounds: int = 5) -> dict[str, float]:
     """Fastest CPU time of each function over interleaved rounds, three calls in a row in each.
 
-    A flow calls one gradient after the other; the first after a change of sides finds the other side's data in the cache.
+    A flow calls one gradient after the other; the first after a change of sides finds the other's data in the cache.
     """
     best = dict.fromkeys(functions, float("inf"))
     for name in functions:

@@ -6,6 +6,7 @@ counts.  Optional peers are used when they can be imported.  mpmath.odefun takes
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import math
 import os
@@ -124,10 +125,16 @@ def _precise_rows() -> list[dict[str, Any]]:
     fifty = _seconds(lambda: precise_escape(model, ["1e-6"] * DEPTH, "scale:0.5@1", 50))
     heyoka = importlib.util.find_spec("heyoka") is not None
     rows = []
-    for digits, ours, bar in ((30, thirty, 4.0), (50, fifty, 5.0)):
-        peer = _seconds(lambda digits=digits: _heyoka_escape(digits)) if heyoka else None  # type: ignore[misc]
-        name = "heyoka, same variable" if heyoka else "heyoka, same variable (not installed)"
-        rows.append(_row(f"tau to {digits} digits, eps = 1e-6", ours, name, peer, bar))
+    for digits in (30, 50):
+        _known_time(digits + 5)  # not a part of anybody's time
+    for digits, ours, in_time, bar in ((30, thirty, False, 4.0), (30, thirty, True, 10.0), (50, fifty, False, 5.0)):
+        name = "heyoka in t, known end" if in_time else "heyoka, same variable"
+        peer = None
+        if heyoka:
+            peer = _seconds(lambda digits=digits, in_time=in_time: _heyoka_escape(digits, in_time))  # type: ignore[misc]
+        rows.append(
+            _row(f"tau to {digits} digits, eps = 1e-6", ours, name + ("" if heyoka else " (not installed)"), peer, bar)
+        )
     slow = os.environ.get("SADDLE_ESCAPE_BENCH_SLOW") == "1"
     short = _seconds(lambda: precise_escape(model, ["1e-2"] * DEPTH, "scale:0.5@1", 30))
     peer = _seconds(lambda: _odefun_escape(30)) if slow else None
@@ -176,8 +183,11 @@ def _odefun_escape(digits: int) -> Any:
     return solution(context.log(context.mpf(1) / 2))[3]
 
 
-def _heyoka_escape(digits: int) -> Any:
-    """The same variable with heyoka's Taylor integrator in multiple precision; building and compiling count."""
+def _heyoka_escape(digits: int, in_time: bool) -> Any:
+    """heyoka's Taylor integrator in multiple precision: tau in the same variable, or X_1 at the known tau in t.
+
+    Building and compiling count.  Raises ValueError if the result is wrong.
+    """
     import heyoka as hy
 
     context, nodes = _quadrature(digits)
@@ -199,10 +209,26 @@ def _heyoka_escape(digits: int) -> Any:
         sums[1].append(d * s1)
         sums[0].append(d * X[1] * (1.0 - s1 * s1) * real(u))
     rates = [hy.sum(terms) / 64.0 / x for terms, x in zip(sums, X, strict=True)]
-    system = [(x, rate / rates[0]) for x, rate in zip(logs, rates, strict=True)] + [(time_, 1.0 / rates[0])]
-    start = real(context.log(context.mpf("1e-6")))
-    integrator = hy.taylor_adaptive(
-        system, [start] * 4 + [hy.real(0, bits)], time=start, fp_type=hy.real, prec=bits, compact_mode=True
-    )
-    integrator.propagate_until(real(context.log(context.mpf(1) / 2)))
-    return integrator.state[4]
+    start, end = real(context.log(context.mpf("1e-6"))), real(context.log(context.mpf(1) / 2))
+    settings = {"fp_type": hy.real, "prec": bits, "compact_mode": True}
+    tau = context.mpf(_known_time(digits + 5))
+    if in_time:
+        system = list(zip(logs, rates, strict=True))
+        integrator = hy.taylor_adaptive(system, [start] * 4, time=hy.real(0, bits), **settings)
+        integrator.propagate_until(real(tau))
+        X_end = np.exp([float(x) for x in integrator.state])
+        speed = ManifoldModel("tanh", DEPTH, WIDTH).rates(X_end[None])[0, 0] / X_end[0]
+        wrong = abs(float(integrator.state[0] - end)) / speed / float(tau)  # as an error of tau
+    else:
+        system = [(x, rate / rates[0]) for x, rate in zip(logs, rates, strict=True)] + [(time_, 1.0 / rates[0])]
+        integrator = hy.taylor_adaptive(system, [start] * 4 + [hy.real(0, bits)], time=start, **settings)
+        integrator.propagate_until(end)
+        wrong = abs(float(integrator.state[4] / real(tau) - 1.0))
+    if not wrong < 10.0 ** (1 - digits):
+        raise ValueError(f"heyoka and the collocation disagree by {wrong:.1e}: no ratio")
+    return integrator
+
+
+@functools.cache
+def _known_time(digits: int) -> str:
+    return precise_escape(ManifoldModel("tanh", DEPTH, WIDTH), ["1e-6"] * DEPTH, "scale:0.5@1", digits).time

@@ -2,13 +2,18 @@ import json
 import math
 import shlex
 import sys
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from verify.commands import predict, simulate
 from verify.simulation import Member, members
-from verify.simulation_request import Request, check
+from verify.simulation_request import Request, check, exact_starts, manifold_starts
 
 TANH = ("--activation", "tanh", "--layers", "3")
 FIELDS = {"escape_time", "error_estimate", "status", "evaluations", "layer_scales", "loss", "seconds"}
@@ -39,6 +44,30 @@ def test_the_escape_time_is_that_of_the_leading_law() -> None:
     times = {eps: answer(*TANH, "--eps", str(eps))["escape_time"] for eps in (1e-4, 5e-5)}
     h = 0.605705509804372  # E[1 - tanh(g)^2], by quadrature of 40 digits
     assert (times[5e-5] - times[1e-4]) * h / 8 == pytest.approx(1e4, rel=2e-3)
+
+
+def test_thirty_digits_agree_with_float64_and_with_more_digits() -> None:
+    call = (*TANH, "--eps", "0.1", "--scales", "1,0.9,0.8", "--escape", "scale:0.3@1")
+    rough, fine, finer = (answer(*call, "--digits", digits) for digits in ("11", "20", "26"))
+    assert "escape_time_decimal" not in rough
+    assert fine["escape_time"] == pytest.approx(rough["escape_time"], rel=1e-9)
+    assert fine["layer_scales"] == pytest.approx(rough["layer_scales"], rel=1e-8)
+    assert fine["loss"] == pytest.approx(rough["loss"], rel=1e-8)
+    gap = abs(Decimal(fine["escape_time_decimal"]) - Decimal(finer["escape_time_decimal"]))
+    assert 0 < gap < Decimal(fine["error_estimate"]) < Decimal("1e-19") * Decimal(fine["escape_time_decimal"])
+    assert fine["escape_time_decimal"] in invoke(*call, "--digits", "20").output
+
+
+@given(st.floats(1e-3, 0.3), st.floats(0.1, 2), st.sampled_from([(), (1, 3)]), st.booleans())
+def test_exact_starts_are_the_starts(eps: float, scale: float, small: tuple[int, ...], each: bool) -> None:
+    request = Request("tanh", 3, epsilons=(eps, 0.1), small=small, scales=(scale, 1.0, 0.7) if each else (scale,))
+    floats = [[float(x) for x in row] for row in exact_starts(request)]
+    assert np.allclose(floats, manifold_starts(request), rtol=1e-15, atol=0.0)
+
+
+def test_exact_starts_are_as_typed() -> None:
+    request = Request("tanh", 2, epsilons=(0.1,), scales=(0.3, 0.7))
+    assert exact_starts(request) == [[Fraction(3, 100), Fraction(7, 100)]]
 
 
 def test_a_ladder_has_members_and_the_longest_run_on_top() -> None:
@@ -152,7 +181,30 @@ def test_digits_follow_the_error() -> None:
         ((*TANH, "--eps", "0.1", "--escape", "none"), "add --until"),
         ((*TANH, "--eps", "0.1", "--escape", "lost:1"), "escape rule"),
         ((*TANH, "--eps", "0.1", "--escape", "scale:0.5@7"), "layer 7"),
-        ((*TANH, "--eps", "0.1", "--digits", "30"), "30"),
+        ((*TANH, "--eps", "0.1", "--digits", "51"), "51"),
+        ((*TANH, "--eps", "0.1", "--digits", "30"), "--escape scale:0.5@1"),
+        ((*TANH, "--eps", "0.1", "--digits", "30", "--escape", "scale:0.5@1", "--until", "9"), "without --until"),
+        ((*TANH, "--eps", "0.1", "--digits", "30", "--escape", "scale:0.5@1", "--full"), "leave out --full"),
+        (
+            (
+                "--activation",
+                "cubic",
+                "-p",
+                "a=1",
+                *TANH[2:],
+                "--eps",
+                "0.1",
+                "--digits",
+                "30",
+                "--escape",
+                "scale:0.5",
+            ),
+            "without -p",
+        ),
+        (
+            ("--activation", "relu", *TANH[2:], "--eps", "0.1", "--digits", "30", "--escape", "scale:0.5"),
+            "no analytic activation",
+        ),
         ((*TANH, "--eps", "0.1", "--init", "he"), "add --full"),
         ((*TANH, "--eps", "0.1", "--seeds", "3"), "--init he"),
         ((*TANH, "--eps", "0.1", "--device", "cuda"), "CPU"),

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from verify.simulation import ESCAPED, UNTIL_REACHED, Member, members
-from verify.simulation_request import MOST_DIGITS, Request, check
+from verify.simulation_request import MOST_DIGITS, MOST_PRECISE_DIGITS, Request, check
 from verify.typed_activation import read_parameters
 
 EXIT_NOT_ESCAPED, EXIT_INTERRUPTED = 4, 130
@@ -78,7 +78,9 @@ class _Layers(click.ParamType[tuple[int, ...]]):
 )
 @click.option("--until", type=float, default=math.inf, metavar="T", help="Stop at this time if it comes first.")
 @click.option(
-    "--digits", type=click.IntRange(1, MOST_DIGITS), help="Relative tolerance 10^-D of a step (10; with --full 8)."
+    "--digits",
+    type=click.IntRange(1, MOST_PRECISE_DIGITS),
+    help=f"Relative tolerance 10^-D of a step (10; with --full 8); above {MOST_DIGITS} digits of the escape time.",
 )
 @click.option("--device", default="cpu", show_default=True, help="A torch device for --full.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
@@ -183,7 +185,8 @@ def as_data(request: Request, done: Sequence[Member], seconds: float, interrupte
 
 
 def _fields(member: Member) -> dict[str, Any]:
-    return {
+    decimal = {} if member.decimal is None else {"escape_time_decimal": member.decimal}
+    return decimal | {
         "escape_time": member.escape_time,
         "error_estimate": member.error_estimate,
         "status": member.status,
@@ -242,7 +245,7 @@ def table(request: Request, done: Sequence[Member]) -> str:
     if request.init == "he":
         columns.append(("seed", lambda m: str(m.seed)))
     columns += [
-        ("escape time", lambda m: _with_error(m.escape_time, m.error_estimate)),
+        ("escape time", lambda m: m.decimal or _with_error(m.escape_time, m.error_estimate)),
         ("error", lambda m: "" if m.error_estimate is None else f"{m.error_estimate:.1e}"),
         ("status", lambda m: m.status),
         ("loss", lambda m: f"{m.loss:.4g}"),
