@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from tests.verify.render.conftest import results  # noqa: F401
+from tests.verify.render.test_figures import RECORD
 from verify.render import page
+from verify.render.drawing import draw
+from verify.render.figures import figures
 from verify.results import Results
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -110,3 +113,20 @@ def test_text_stands_out_from_its_ground(view: View) -> None:
       return worst;
     }""")
     assert lowest >= 4.5
+
+
+def test_figures_are_shown_with_their_words_and_load_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    shown = [page.embedded(figure, draw(figure, "svg")) for figure in figures(RECORD)]
+    file.write_text(page.render(RECORD, shown))
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        view = View(browser.new_page(viewport={"width": 390, "height": 900}), file.as_uri())
+        images = view.tab.query_selector_all("figure img")
+        assert len(images) == len(shown)
+        assert all(image.evaluate("i => i.complete && i.naturalWidth > 0") for image in images)
+        assert all(image.get_attribute("alt") for image in images)
+        assert view.said == []
+        assert [url for url in view.asked if not url.startswith("data:")] == []
+        assert view.tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        browser.close()

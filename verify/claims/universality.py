@@ -239,6 +239,7 @@ def _deviation(case: Case) -> Prediction:
     return Prediction(
         (case.integer("L") - 2) * float(first.coefficient),
         f"(L-2) A, K t = line + A eps^{first.eps_power} + ...",
+        series={"order of the correction": (float(first.eps_power + case.integer("L") - 2),)},
     )
 
 

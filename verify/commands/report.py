@@ -16,8 +16,15 @@ def _one(file: str, render: Callable[[Results], str]) -> Callable[[Results], dic
     return lambda results: {file: render(results)}
 
 
+def _page(results: Results) -> str:
+    from verify.render.drawing import draw  # matplotlib is loaded for the page alone
+    from verify.render.figures import figures
+
+    return page.render(results, [page.embedded(figure, draw(figure, "svg")) for figure in figures(results)])
+
+
 FORMATS: dict[str, Callable[[Results], dict[str, str]]] = {
-    "html": _one("report.html", page.render),
+    "html": _one("report.html", _page),
     "md": _one("report.md", markdown.render),
     "latex": latex.render,
     "junit": _one("junit.xml", junit.render),

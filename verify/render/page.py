@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from verify.render.errata import errata
 from verify.render.formula import mathml
 from verify.render.graph import anchor, graph, state, svg, symbol
 from verify.render.numbers import seconds, short
+from verify.render.plot import Description
 from verify.render.power import COLUMNS, power_line, power_matrix
 from verify.render.summary import GRADES, WORST_FIRST, by_claim, likely_causes, needing_attention, notes, verdict_line
 from verify.render.terminal import compared
@@ -22,13 +24,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the page: its theorem, a caption, what it shows for those who do not see it, the image as a URI."""
+    """A figure of the page: its theorem, a caption, what it shows for those who do not see it, the image as a URI.
+
+    theorem: "" for a figure of the whole run, which stands in the summary.
+    """
 
     theorem: str
     name: str
     caption: str
     alternative: str
     data_uri: str
+
+
+def embedded(figure: Description, image: bytes) -> Figure:
+    """A figure with its SVG as a data URI: the page stays one file."""
+    uri = f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
+    return Figure(figure.theorem, figure.name, figure.caption, figure.alternative, uri)
 
 
 def render(results: Results, figures: Sequence[Figure] = ()) -> str:
