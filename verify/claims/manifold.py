@@ -279,8 +279,8 @@ CLAIMS = (
         depends=("manifold.tangent",),
         cases=(
             case(Tier.SMOKE, 1.5, activation="gelu", L=3, N=16, until=1200),
-            case(Tier.STANDARD, 6.0, activation="tanh", L=4, N=64, until=6000),
-            case(Tier.FULL, 6.0, activation="sin", L=4, N=32, until=4200),
+            case(Tier.STANDARD, 3.5, activation="tanh", L=4, N=64, until=6000),
+            case(Tier.FULL, 3.2, activation="sin", L=4, N=32, until=4200),
         ),
         predict=_reduced,
         measure=_measure_reduction,

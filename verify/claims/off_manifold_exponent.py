@@ -150,11 +150,11 @@ CLAIMS = (
         depends=("off-manifold.exponent",),
         cases=(
             case(Tier.SMOKE, 0.6, activation="linear", r=3, L=6, small="3-4-5"),
-            case(Tier.STANDARD, 1.2, activation="gelu", r=3, L=8, small="6-7-8"),
+            case(Tier.STANDARD, 2.0, activation="gelu", r=3, L=8, small="6-7-8"),
             case(Tier.STANDARD, 1.0, activation="tanh", r=4, L=8, small="1-3-5-7"),
             case(Tier.FULL, 1.0, activation="tanh", r=3, L=8, small="1-4-8"),
             case(Tier.FULL, 1.0, activation="tanh", r=2, L=8, small="4-5"),
-            case(Tier.FULL, 1.4, activation="gelu", r=5, L=8, small="2-4-5-7-8"),
+            case(Tier.FULL, 2.1, activation="gelu", r=5, L=8, small="2-4-5-7-8"),
         ),
         predict=_exponent,
         measure=_measure,

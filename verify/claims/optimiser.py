@@ -305,7 +305,7 @@ CLAIMS = (
                 )
             ),
             case(Tier.STANDARD, 1.2, check="net", r=3, L=4, activation="tanh"),
-            case(Tier.FULL, 8.6, check="net", r=3, L=4, activation="gelu"),
+            case(Tier.FULL, 10.0, check="net", r=3, L=4, activation="gelu"),
         ),
         predict=_sgd_predict,
         measure=_sgd_measure,
@@ -340,7 +340,7 @@ CLAIMS = (
             case(Tier.SMOKE, 0.2, check="steps", r=3, beta=0.5),
             case(Tier.STANDARD, 0.6, check="steps", r=4, beta=0.5),
             case(Tier.STANDARD, 0.4, check="steps", r=3, beta=0.8),
-            case(Tier.FULL, 1.2, check="steps", r=3, beta=0.9),
+            case(Tier.FULL, 0.5, check="steps", r=3, beta=0.9),
             *(case(tier, spent, check="net", r=r, L=L, activation=s, beta=0.5) for s, L, r, tier, spent in NETS),
         ),
         predict=_predict,

@@ -329,7 +329,7 @@ CLAIMS = (
             case(Tier.FULL, 2.0, check="steps", r=3, K=1.25, eps=0.02, delta=0.05, beta1=0.9, beta2=0.95),
             case(Tier.FULL, 0.5, check="chain", r=3, L=3, activation="tanh"),
             case(Tier.STANDARD, 1.0, check="chain", r=3, L=3, activation="gelu"),
-            case(Tier.FULL, 3.0, check="chain", r=4, L=4, activation="tanh"),
+            case(Tier.FULL, 1.0, check="chain", r=4, L=4, activation="tanh"),
             case(Tier.STANDARD, 2.2, check="net", r=3, L=4, activation="tanh"),
             case(Tier.FULL, 3.0, check="net", r=3, L=5, activation="sin"),
         ),
