@@ -103,9 +103,9 @@ def test_from_a_clean_clone_tier_smoke(tmp_path: Path) -> None:
     assert record.run.complete and record.run.exit_code == 0
     assert record.run.commit == subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=clone, text=True).strip()
     assert len(flow.summary.read_text().encode()) < 1 << 20  # the service's bound
-    again = flow.run(clone, SADDLE_ESCAPE_RUN_TIER="smoke", OUT="again")
+    again = flow.run(clone, SADDLE_ESCAPE_RUN_TIER="smoke", OUT="reports/again")
     assert again.returncode == 0
-    assert len(read(clone / "again" / "results.json").run.stored) == len(record.results)
+    assert len(read(clone / "reports/again/results.json").run.stored) == len(record.results)
     assert not subprocess.check_output(["git", "status", "--porcelain"], cwd=clone, text=True)
 
 
