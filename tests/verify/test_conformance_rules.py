@@ -64,6 +64,19 @@ def test_a_good_claim_breaks_none(sample: Sample) -> None:
         ({"evidence": Evidence.STATISTICAL, "measure": lambda *_: Measurement(
             1.0, budget=Budget(rounding=0.1), evidence=Evidence.PROOF)}, ["6 heard: [n=1] is graded proof, stronger"]),
         (
+            {"counterfeits": (Counterfeit("true", lambda *_: Prediction(1.0), nearest=True),)},
+            ["6 heard: [n=1] does not refute the counterfeit 'true': holds"],
+        ),
+        (
+            {
+                "cases": (case(Tier.SMOKE, 0.1, n=1), case(Tier.STANDARD, 0.1, n=2)),
+                "counterfeits": (
+                    Counterfeit("late", lambda c, _: Prediction(2.0) if c.integer("n") == 2 else None, nearest=True),
+                ),
+            },
+            ["6 heard: the nearest counterfeit 'late' is tried in no smoke case"],
+        ),
+        (
             {"counterfeits": (TWO, Counterfeit("none", lambda *_: None))},
             ["6 counterfeits: the counterfeit 'none' says the truth in every case"],
         ),

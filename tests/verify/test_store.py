@@ -156,6 +156,12 @@ def test_a_disk_that_is_full_costs_no_verdict(folder: Path, result: Result, monk
     assert clerk.unwritten == ""
 
 
+def test_the_clerk_keeps_no_verdict_that_says_nothing_of_the_mathematics(folder: Path) -> None:
+    clerk, task = recorder(folder / "out", QUICK)
+    clerk.take(task, unheard(QUICK, QUICK.cases[0], Verdict.ERROR, "error: x"))
+    assert store.read(address()) is None
+
+
 def test_a_stored_verdict_whose_parent_has_fallen_is_not_told_as_stored(folder: Path, result: Result) -> None:
     store.write(address(), result, None)
     clerk, task = recorder(folder / "out", QUICK)
