@@ -139,7 +139,7 @@ def _instead_of_vectors(combine: Callable[[list[float]], float]) -> Callable[[Ca
     return lambda case, _: _cancellation(case, lambda case, pair: combine([_gamma(case, [mode]) for mode in pair]))
 
 
-RATIO_EPS, RATIO_SCALE = 1e-7, 1e-4  # start and end: what of W_1 is not along E[y x] is eps / scale of it at the end
+RATIO_EPS, RATIO_SCALE = 1e-8, 1e-4  # start and end: what of W_1 is not along E[y x] is eps / scale of it at the end
 SEEDS = 3
 
 
