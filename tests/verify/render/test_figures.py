@@ -221,7 +221,6 @@ def test_no_record_breaks_the_figures(numbers: tuple[float | str, ...], paramete
                 r,
                 series=r.series | {broken: numbers},
                 case=r.case if parameters is None else parameters,
-                theorem=HOSTILE,
             )
             for figure in figures(of(changed, changed, *RECORD.results[2:4])):
                 assert figure.csv()
@@ -231,7 +230,7 @@ def test_no_record_breaks_the_figures(numbers: tuple[float | str, ...], paramete
 def test_hostile_names_are_drawn_as_text(name: str) -> None:
     name = name.replace(",", ";")  # ends a parameter
     found = [
-        msgspec.structs.replace(r, case=r.case.replace("tanh", name).replace("gelu", name * 2), theorem=name)
+        msgspec.structs.replace(r, case=r.case.replace("tanh", name).replace("gelu", name * 2), evidence=name)
         for r in RECORD.results
     ]
     for figure in figures(of(*found)):
