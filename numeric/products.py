@@ -70,8 +70,9 @@ class NumpyProducts:
         return tensor.numpy()
 
     def product(self, a: Operand, b: Operand, out: Operand) -> None:
-        """out <- a b."""
-        np.matmul(a, b, out=out)
+        """out <- a b; a member that overflows is told by its status, not by a warning."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.matmul(a, b, out=out)
 
     def outer(self, a: Operand, b: Operand, gain: float, keep: bool, out: Operand) -> None:
         """out <- gain a b^T (+ out)."""

@@ -77,6 +77,7 @@ def modified_equation(order: int) -> tuple[sp.Expr, ...]:
     return tuple(h[1:])
 
 
+@cache
 def heavy_ball_steps(small_layers: int, order: int = 2, momentum: object = MOMENTUM) -> StepLaw:
     """Steps of heavy ball from eps to theta with F = K y^{r-1}: `order` terms, from eta^{-1} on.
 
@@ -112,10 +113,18 @@ def start_delay() -> tuple[sp.Expr, sp.Expr]:
     solved = sp.solve(equation.coeff(x, 1), c1)[0]
     large = ansatz.subs(c2, sp.solve(equation.coeff(x, 2).subs(c1, solved), c2)[0]).subs(c1, solved)
     small = MOMENTUM / large
-    growth = sp.series(sp.log(large), x, 0, 3).removeO()
-    lost = sp.series(sp.log((large - small) / (1 - small)), x, 0, 3).removeO() - growth
-    delay = sp.series(sp.cancel(sp.expand(lost) / x) / sp.cancel(sp.expand(growth) / x), x, 0, 2).removeO()
-    return tuple(sp.factor(sp.expand(delay).coeff(x, k)) for k in (0, 1))
+    growth = _log_coefficients(large, x)
+    ratio = _log_coefficients(sp.cancel((large - small) / (1 - small)), x)
+    lost = [a - b for a, b in zip(ratio, growth, strict=True)]
+    # (lost_1 + lost_2 x)/(growth_1 + growth_2 x) to first order.
+    delay = (lost[0] / growth[0], (lost[1] * growth[0] - lost[0] * growth[1]) / growth[0] ** 2)
+    return sp.factor(delay[0]), sp.factor(delay[1])
+
+
+def _log_coefficients(f: sp.Expr, x: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
+    """Coefficients of x and x^2 in log f, for f = 1 + O(x)."""
+    first, second = (sp.cancel(sp.diff(f, x, k).subs(x, 0)) / k for k in (1, 2))
+    return first, second - first**2 / 2
 
 
 def sgd_steps(small_layers: int) -> StepLaw:
@@ -174,7 +183,8 @@ def adam_crossover(small_layers: int) -> sp.Expr:
     if _check(small_layers) < 3:
         raise ValueError(f"the flow has a power law, and Adam a crossover, for r >= 3 only, got {small_layers}")
     leading = next(term for term in sp.Add.make_args(escape_integral(small_layers)) if term.has(EPS))
-    return sp.simplify(sp.solve(sp.Eq(DAMPING * leading / RATE, THRESHOLD), EPS)[0])
+    coefficient, power = sp.expand(DAMPING * leading / RATE).as_coeff_exponent(EPS)  # coefficient eps^power = theta
+    return sp.powdenest((THRESHOLD / coefficient) ** (1 / power), force=True)
 
 
 def noise_floor(small_layers: int) -> NoiseLaw:

@@ -250,7 +250,7 @@ CLAIMS = (
         depends=("block.loop-gain",),
         cases=(
             case(Tier.SMOKE, 0.05, n=2, L=2, check="proof"),
-            case(Tier.SMOKE, 0.25, n=2, L=3, check="proof"),
+            case(Tier.STANDARD, 0.25, n=2, L=3, check="proof"),
             case(Tier.STANDARD, 0.1, n=3, L=2, check="proof"),
             case(Tier.SMOKE, 0.03, n=2, L=2, b2=1, activation="tanh", check="hessian"),
             case(Tier.STANDARD, 0.1, n=2, L=3, b2=1, activation="tanh", check="hessian"),

@@ -127,7 +127,7 @@ CLAIMS = (
             case(tier, seconds, data=data, target=target, activation=activation, r=r, L=depth)
             for tier, seconds, data, target, activation, r, depth in (
                 (Tier.SMOKE, 0.3, "digits", "even", "tanh", 3, 3),
-                (Tier.SMOKE, 0.2, "breast_cancer", "labels", "gelu", 2, 3),
+                (Tier.STANDARD, 0.2, "breast_cancer", "labels", "gelu", 2, 3),
                 (Tier.STANDARD, 0.2, "digits", "first", "gelu", 2, 2),
                 (Tier.STANDARD, 0.2, "breast_cancer", "even", "tanh", 2, 4),
                 (Tier.STANDARD, 0.2, "breast_cancer", "even", "gelu", 3, 4),

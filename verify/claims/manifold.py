@@ -247,7 +247,7 @@ CLAIMS = (
         assumes=ASSUMES,
         cases=(
             case(Tier.SMOKE, 0.2, L=2, l=1, N=2, check="proof"),
-            case(Tier.SMOKE, 0.3, L=3, l=2, N=2, check="proof"),
+            case(Tier.STANDARD, 0.3, L=3, l=2, N=2, check="proof"),
             *(
                 case(Tier.STANDARD, 0.4, L=depth, l=layer, N=width, check="proof")
                 for depth, layer, width in ((2, 2, 3), (3, 1, 3), (3, 3, 2), (4, 1, 2), (4, 2, 2), (4, 3, 3), (4, 4, 2))

@@ -281,7 +281,7 @@ CLAIMS = (
             case(Tier.SMOKE, 0.1, check="steps", r=3),
             case(Tier.STANDARD, 0.1, check="steps", r=8),
             case(Tier.STANDARD, 0.3, check="chain", r=3, L=3, activation="tanh"),
-            case(Tier.SMOKE, 0.3, check="chain", r=3, L=5, activation="gelu"),
+            case(Tier.STANDARD, 0.3, check="chain", r=3, L=5, activation="gelu"),
             case(Tier.STANDARD, 0.3, check="net", r=3, L=4, activation="tanh"),
             case(Tier.FULL, 0.4, check="net", r=4, L=5, activation="gelu"),
         ),
