@@ -40,7 +40,7 @@ reference: $(VENV)/.runtime  ## the committed reference run: tier full (about a 
 	$(BIN)/saddle-escape run --tier full --fresh --out $(REFERENCE)
 	$(BIN)/saddle-escape report --format html,md --run $(REFERENCE) --out $(REFERENCE)
 	$(BIN)/saddle-escape tables --run $(REFERENCE) --out $(REFERENCE)/tables
-	$(BIN)/saddle-escape figures --run $(REFERENCE) --out $(REFERENCE)/figures
+	$(BIN)/saddle-escape figures --run $(REFERENCE) --out $(REFERENCE)/figures --format pdf,png
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

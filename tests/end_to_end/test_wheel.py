@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
+
+from verify.comparison import compare
+from verify.results import RESULTS_FILE, Results, read
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -29,7 +34,20 @@ def test_the_wheel_verifies_tier_smoke_in_an_empty_folder(tmp_path: Path) -> Non
     record = json.loads((empty / "out" / "results.json").read_text())
     assert record["run"]["exit_code"] == 0
     assert record["run"]["commit"] is None  # outside git
+    contradicted = contradictions(
+        read(ROOT / "reports" / "reference" / RESULTS_FILE), read(empty / "out" / RESULTS_FILE)
+    )
+    assert contradicted == [], "make reference again, if the change is meant"
     for verb in (["report", "--run", "out"], ["tables", "--run", "out"]):
         command = [sys.executable, "-m", "verify", *verb]
         made = subprocess.run(command, cwd=empty, env=env, capture_output=True, text=True)
         assert made.returncode == 0, made.stderr
+
+
+def contradictions(reference: Results, today: Results) -> list[str]:
+    """What today's run says otherwise than the committed reference run, case by case: verdicts, values, power."""
+    heard = {result.key for result in today.results}
+    before = tuple(result for result in reference.results if result.key in heard)
+    assert len(before) > 0.9 * len(heard), "the reference run knows few of today's cases: make reference again"
+    found = compare(msgspec.structs.replace(reference, results=before), today)
+    return [change.text for change in (*found.verdicts, *found.values, *found.counterfeits) if change.worse]

@@ -25,7 +25,8 @@ STYLES = {
     Verdict.SKIPPED: "dim",
 }
 assert set(STYLES) == set(Verdict)
-PLAIN_WIDTH = 140  # the widest row, whole
+PLAIN_WIDTH = 150  # the widest row, whole
+WIDEST_TEXT = 18  # columns that a value of several words takes before it is folded
 NARROW = 130  # columns below which the table would fold its names and numbers
 
 
@@ -65,13 +66,15 @@ def _table(results: Results, every_case: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
     table.add_column("claim", overflow="fold", min_width=max((len(r.claim) for r in results.results), default=0))
-    # Only the claims may be folded: a folded number cannot be read.
-    table.add_column("reading", no_wrap=True)
-    table.add_column("predicted", justify="right", no_wrap=True)
-    table.add_column("measured", justify="right", no_wrap=True)
+    # Claims and text may be folded, between words; a folded number cannot be read.
+    table.add_column("reading", max_width=11)
+    for index, heading in enumerate(("predicted", "measured")):
+        cells = [compared(result)[index] for result in results.results]
+        number = max((len(cell) for cell in cells if cell.lstrip("-")[:1].isdigit()), default=0)
+        table.add_column(heading, justify="right", min_width=number, max_width=max(number, WIDEST_TEXT))
     table.add_column("tolerance", justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("evidence")
+    table.add_column("verdict", max_width=22)
+    table.add_column("evidence", max_width=16)
     theorem = ""
     for summary in by_claim(results.results):
         shown: Sequence[Result] = summary.results if every_case else (summary.telling,)
