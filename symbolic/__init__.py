@@ -149,6 +149,8 @@ if TYPE_CHECKING:
     from symbolic.theorem_a import gradient_scaling as gradient_scaling
     from symbolic.theorem_a import overlap_identity as overlap_identity
     from symbolic.theorem_a import theorem_a_instance as theorem_a_instance
+    from symbolic.threshold import ThresholdTime as ThresholdTime
+    from symbolic.threshold import threshold_time as threshold_time
     from symbolic.unequal_start import carlson_time as carlson_time
     from symbolic.unequal_start import unequal_escape_time as unequal_escape_time
     from symbolic.unequal_start import unequal_escape_until as unequal_escape_until
@@ -288,6 +290,8 @@ _PUBLIC = {
     "gradient_scaling": "theorem_a",
     "overlap_identity": "theorem_a",
     "theorem_a_instance": "theorem_a",
+    "ThresholdTime": "threshold",
+    "threshold_time": "threshold",
     "carlson_time": "unequal_start",
     "unequal_escape_time": "unequal_start",
     "unequal_escape_until": "unequal_start",

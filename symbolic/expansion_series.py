@@ -88,14 +88,23 @@ def imbalance_series(net: Bottleneck, constants: Constants, order: int) -> Scale
     return _scales(_overlap(net, constants, order))[0]
 
 
+def clock_and_imbalances(net: Bottleneck, constants: Constants, order: int) -> tuple[ScaleSeries, Scales]:
+    """1/B, with K_eff dt/dv = Y^{2-r}/B, and every delta_l along the flow, to relative order ``order``.
+
+    The self term is left out, which has relative order r: above order r - 1 the series are not complete.
+    """
+    overlap = _overlap(net, constants, order)
+    deltas, etas = _scales(overlap)
+    return _mean_rate(overlap, _speeds(overlap, deltas, etas)).reciprocal_of_one_plus(), deltas
+
+
 def _overlap(net: Bottleneck, constants: Constants, order: int) -> Overlap:
     return Overlap(net, constants, overlap_polynomial(net, constants, order), order)
 
 
 def _clock(net: Bottleneck, constants: Constants, order: int) -> ScaleSeries:
     """1/B along the flow."""
-    overlap = _overlap(net, constants, order)
-    return _mean_rate(overlap, _speeds(overlap, *_scales(overlap))).reciprocal_of_one_plus()
+    return clock_and_imbalances(net, constants, order)[0]
 
 
 def _scales(overlap: Overlap) -> tuple[Scales, Scales]:

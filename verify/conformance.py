@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from verify.claim import Case, Claim, Context, Expect, Tier
-from verify.decision import Outcome, decide
-from verify.judge import OptionalDataAbsent, judge
+from verify.claim import Case, Claim, Context, Counterfeit, Expect, Tier
+from verify.judge import OptionalDataAbsent, judge, try_counterfeit
 from verify.results import SCHEMA, Result, Results, RunRecord, Verdict
-from verify.values import Evidence
+from verify.transplant import transplants
+from verify.values import Evidence, Prediction
 
 MOST_SMOKE_SECONDS = 2.0
 Rule = Callable[[Claim], Iterator[str]]
@@ -66,19 +66,27 @@ def turns_around(claim: Claim) -> Iterator[str]:
 
 
 def sharp(claim: Claim) -> Iterator[str]:
-    """4. With every budget doubled, no counterfeit of tier standard survives."""
+    """4. With every budget doubled, no counterfeit and no transplant of tier standard survives."""
     for case in claim.cases_in(Tier.STANDARD):
         try:
             measurement, prediction = claim.measure(case, Context()), claim.predict(case)
         except OptionalDataAbsent:
             continue
         wide = replace(measurement, budget=measurement.budget.scaled(2))
-        for counterfeit in claim.counterfeits:
-            altered = counterfeit.alter(case, prediction)
-            if altered is not None:
-                outcome = decide(replace(altered, budget=altered.budget.scaled(2)), wide).outcome
-                if outcome is not Outcome.REFUTED:
-                    yield f"with doubled budgets the counterfeit {counterfeit.name!r} {outcome.value} in [{case.text}]"
+        for counterfeit in (*claim.counterfeits, *transplants(claim, case)):
+            record = try_counterfeit(_widened(counterfeit), case, prediction, wide)
+            if record is not None and not record.refuted:
+                yield f"with doubled budgets the counterfeit {counterfeit.name!r} {record.verdict} in [{case.text}]"
+
+
+def _widened(counterfeit: Counterfeit) -> Counterfeit:
+    """The same counterfeit, whose altered prediction has every budget doubled."""
+
+    def alter(case: Case, honest: Prediction) -> Prediction | None:
+        altered = counterfeit.alter(case, honest)
+        return None if altered is None else replace(altered, budget=altered.budget.scaled(2))
+
+    return replace(counterfeit, alter=alter)
 
 
 def spread(claim: Claim) -> Iterator[str]:

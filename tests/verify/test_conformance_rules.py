@@ -88,6 +88,24 @@ def test_a_broken_rule_is_named(sample: Sample, changes: dict[str, Any], sentenc
         assert any(line.startswith(sentence) for line in found), found
 
 
+def test_transplants_are_tried_with_doubled_budgets_too(sample: Sample) -> None:
+    """Six budgets are needed: what r + 1 says is five away, which one budget refutes and two do not."""
+
+    def claim(*, apart: float) -> Claim:
+        return sample(
+            cases=(case(Tier.SMOKE, 0.1, r=3), case(Tier.STANDARD, 0.1, r=4)),
+            predict=lambda c: Prediction(apart * c.integer("r"), budget=Budget(finite_eps=0.5)),
+            measure=lambda c, _: Measurement(apart * c.integer("r"), budget=Budget(rounding=0.5)),
+            counterfeits=(Counterfeit("far", lambda *_: Prediction(1e9), nearest=True),),
+        )
+
+    assert list(RULES["4 sharp"](claim(apart=7.0))) == []
+    assert list(RULES["6 heard"](claim(apart=5.0))) == []
+    found = list(RULES["4 sharp"](claim(apart=5.0)))
+    assert len(found) == 4
+    assert all("the counterfeit 'transplant: r=" in sentence and "undecided" in sentence for sentence in found)
+
+
 def test_a_claim_that_raises_breaks_the_rule_that_it_raises_in(sample: Sample) -> None:
     def broken(*_: object) -> Measurement:
         raise RuntimeError("no such\nluck")

@@ -167,10 +167,13 @@ class Expansion:
         order = self.omitted_power + self.net.r - 2
         return self.correction(order, eps) * math.log(1 / eps) / abs(self.gain(eps))
 
-    def correction(self, order: int, y: float) -> float:
-        """Size of the correction of K_eff t of relative order ``order`` at the scale y: (B y)^order y^{2-r}/(r-2)."""
+    def correction(self, order: int, y: float, scale: float = 0.0) -> float:
+        """Size of the correction of K_eff t of relative order ``order`` at the scale y: (B y)^order y^{2-r}/(r-2).
+
+        scale: B where the orders that are known need a larger one than `scale`.
+        """
         r = self.net.r
-        return (self.scale * y) ** order * y ** (2 - r) / max(r - 2, 1)
+        return (max(self.scale, scale) * y) ** order * y ** (2 - r) / max(r - 2, 1)
 
     @property
     def scale(self) -> float:

@@ -188,27 +188,22 @@ def _threshold(case: Case) -> Prediction:
     net = net_of(case)
     if case.word("check") == "exponent":
         return of_all({rule: expansion(net).slope() for rule in RULES})
-    escapes = [
-        symbolic.predict_escape(
-            symbolic.activation(net.activation),
-            net.depth,
-            net.small,
-            LADDER[0],
-            net.width,
-            net.parameterisation,
-            net.scales,
-            threshold=theta,
-        )
-        for theta in THRESHOLDS
-    ]
-    early, late = (float(escape.time) for escape in escapes)  # type: ignore[arg-type]
-    rate = float(escapes[0].K_eff)
-    # X_1 stands for the geometric mean, from which it differs at the order of the first correction: q - 1 for the
-    # activation; else 2, the drift of the layers of order one, or r, the saturation.
-    order = symbolic.classify(symbolic.activation(net.activation)).order
-    first = min(net.r, 2) if order is None else min(order - 1, net.r)
-    missing = MECHANISMS * sum(expansion(net).correction(first, theta) for theta in THRESHOLDS) / rate
-    return Prediction(late - early, f"int dy y^(1-r) / K_eff, K_eff = {rate:.9g}", "time", Budget(finite_eps=missing))
+    known = symbolic.threshold_time(
+        symbolic.activation(net.activation),
+        net.depth,
+        net.small,
+        LADDER[0],
+        THRESHOLDS,
+        net.width,
+        net.parameterisation,
+        net.scales,
+    )
+    law = expansion(net)
+    omitted = sum(law.correction(known.order, theta, known.scale) for theta in THRESHOLDS)
+    text = f"int dy y^(1-r) / K_eff, K_eff = {known.rate:.9g}, with the next orders of the clock and of X_1 / Y"
+    return Prediction(
+        known.scaled_time / known.rate, text, "time", Budget(finite_eps=MECHANISMS * omitted / known.rate)
+    )
 
 
 def _multiplies(case: Case, truth: Prediction) -> Prediction | None:
