@@ -80,17 +80,12 @@ def universality(results: Results) -> Description | None:
     cases = list({case.word("activation"): case for case in cases if case.integer("L") == depth}.values())
     if len(cases) < 2 or depth < 3:
         return None
-    corrections = {
-        case.word("activation"): case
-        for case in stored(results, "universality.deviation")
-        if case.integer("L") == depth and case.parameters.get("parameterisation") == "ntk"
-    }
     before, after, ratio = [], [], []
     scales: list[float] = []
     for colour, case in enumerate(cases):
         name = case.word("activation")
         eps, times = case.points("eps", "t")
-        rate = 1 / (case.predicted or math.nan)  # the claim predicts t over the line, which is 1/K
+        rate = (case.numbers("K") or (1 / (case.predicted or math.nan),))[0]  # t over the line tends to 1/K
         scaled = tuple(rate * t for t in times)
         scales += eps
         label = plain(name, 12)
@@ -99,11 +94,8 @@ def universality(results: Results) -> Description | None:
         after.append(Curve("", Kind.MEASURED, eps, scaled, colour))
         over = tuple(t / _line(e, depth) for e, t in zip(eps, scaled, strict=True))
         ratio.append(Curve("", Kind.MEASURED, eps, over, colour))
-        amplitude = corrections[name].predicted if name in corrections else None
-        power = corrections[name].numbers("order of the correction") if name in corrections else None
-        if amplitude is not None and power is not None:
-            curve = tuple(1 + amplitude * e ** power[0] for e in eps)
-            ratio.append(Curve("", Kind.CORRECTED, eps, curve, colour))
+        if (curve := case.curve("corrected eps", "corrected ratio")) is not None:
+            ratio.append(Curve("", Kind.CORRECTED, *curve, colour))
     ends = (min(scales), max(scales))
     after.append(Curve("", Kind.LEADING, ends, tuple(_line(e, depth) for e in ends)))
     ratio.append(Curve("", Kind.LEADING, ends, (1.0, 1.0)))
@@ -113,7 +105,8 @@ def universality(results: Results) -> Description | None:
         cases[0].result.theorem,
         f"Universality (L = {depth}, ntk, all layers at scale ε): escape times before (a) and after (b) time is "
         f"rescaled by K, as predicted and not fitted; (c) their ratio to the law ε^−{depth - 2}/{depth - 2}, which "
-        "tends to one.",
+        "tends to one, with the predicted next orders of each activation (class A has none). The constant of the "
+        f"escape rule is left out; it is of relative order ε^{depth - 2}.",
         f"Three panels against eps from {ends[0]:.0e} to {ends[1]:.0e}. The {len(cases)} activations have "
         "parallel lines. "
         + if_passed(cases, "Rescaled, they lie on one line; the ratio to the law is one at small eps."),

@@ -44,7 +44,11 @@ def manifold(activation: str, layers: int = 2) -> Result:
 def collapse(activation: str, rate: float, parameterisation: str = "ntk") -> Result:
     times = tuple(e**-2 / 2 / rate for e in EPS)
     named = f"activation={activation},L=4,parameterisation={parameterisation},check=curve,eps=0.0001"
-    return case("universality.collapse", named, 1 / rate, eps=EPS, t=times)
+    nearly = tuple(1 - 2.0 * e for e in EPS)
+    return case(
+        "universality.collapse", named, nearly[-1] / rate,
+        eps=EPS, t=times, K=(rate,), corrected_eps=EPS, corrected_ratio=nearly,
+    )  # fmt: skip
 
 
 def exponent(r: int, activation: str = "tanh") -> Result:
@@ -68,7 +72,6 @@ RECORD = of(
     collapse("tanh", 0.5),
     collapse("gelu", 0.25),
     collapse("silu", 0.25, "plain"),
-    case("universality.deviation", "activation=gelu,L=4,parameterisation=ntk", -2.0, order_of_the_correction=(1.0,)),
     exponent(3),
     exponent(4, "gelu"),
     case("critical-depth.constant", "r=1,L=3,activation=gelu", eps=EPS, t=(1.0, 1.1, 1.11)),
@@ -145,9 +148,27 @@ def test_rescaled_times_lie_on_the_law_and_the_correction_beside_it() -> None:
     figure = made(RECORD)["universality"]
     assert [c.label for c in curves(figure) if c.label] == ["tanh", "gelu"]  # the plain case is of another figure
     for curve in curves(figure, 1):
-        assert curve.y == pytest.approx([e**-2 / 2 for e in curve.x])
-    (correction,) = (c for c in curves(figure, 2) if c.kind is Kind.CORRECTED)
-    assert correction.y == pytest.approx([1 - 2.0 * e for e in EPS])
+        assert curve.y == pytest.approx([e**-2 / 2 for e in curve.x], rel=1e-9)
+    corrections = [c for c in curves(figure, 2) if c.kind is Kind.CORRECTED]
+    assert [c.colour for c in corrections] == [0, 1]  # every activation has its own
+    for correction in corrections:
+        assert correction.y == pytest.approx([1 - 2.0 * e for e in EPS])
+
+
+def test_a_record_without_the_corrections_of_the_collapse_has_the_figure_without_them() -> None:
+    """As runs before that series was recorded: the prediction was 1/K itself."""
+    older = [collapse(name, rate) for name, rate in (("tanh", 0.5), ("gelu", 0.25))]
+    bare = [
+        msgspec.structs.replace(
+            r,
+            predicted=Quantity(value=1 / r.series["K"][0]),  # type: ignore[operator]
+            series={k: v for k, v in r.series.items() if k in ("eps", "t")},
+        )
+        for r in older
+    ]
+    figure = made(of(*bare))["universality"]
+    assert not [c for c in curves(figure, 2) if c.kind is Kind.CORRECTED]
+    assert all(c.y == pytest.approx([1.0] * len(c.y)) for c in curves(figure, 2))
 
 
 def test_the_budget_is_the_band_of_the_slopes_and_the_bars_of_the_exponents() -> None:
