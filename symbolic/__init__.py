@@ -152,6 +152,7 @@ if TYPE_CHECKING:
     from symbolic.threshold import ThresholdTime as ThresholdTime
     from symbolic.threshold import threshold_time as threshold_time
     from symbolic.unequal_start import carlson_time as carlson_time
+    from symbolic.unequal_start import unequal_correction as unequal_correction
     from symbolic.unequal_start import unequal_escape_time as unequal_escape_time
     from symbolic.unequal_start import unequal_escape_until as unequal_escape_until
     from symbolic.unequal_start import unequal_start_residuals as unequal_start_residuals
@@ -293,6 +294,7 @@ _PUBLIC = {
     "ThresholdTime": "threshold",
     "threshold_time": "threshold",
     "carlson_time": "unequal_start",
+    "unequal_correction": "unequal_start",
     "unequal_escape_time": "unequal_start",
     "unequal_escape_until": "unequal_start",
     "unequal_start_residuals": "unequal_start",

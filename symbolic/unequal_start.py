@@ -83,6 +83,46 @@ def carlson_time(starts: Sequence[Scalar], digits: int = 30) -> Constant:
         return constant_from_ball(acb.elliptic_rf(*(acb(_square(start)) for start in x)).real, digits)
 
 
+def unequal_correction(starts: Sequence[Scalar], power: int, digits: int = 30) -> Constant:
+    """J of K_eff t = eps^{2-r} I + c J eps^{q+1-r} + ..., I = `unequal_escape_time`, q = power, first start lowest.
+
+    The force on the first small layer is K prod (1 + q c X^{q-1}), on the others K prod (1 + c X^{q-1}), X the scale of
+    the first (THEORY section 3, normal form). With X_l^2 = x_l^2 + s + sigma_l, s their common growth,
+
+        sigma_l = (n_l - n) c (2/(q+1)) ((x_1^2 + s)^{(q+1)/2} - x_1^{q+1}),   n_1 = q, n_l = 1, n their mean,
+
+    and K dt/ds = (1 - 1/2 sum sigma_l/(x_l^2 + s) - n c (x_1^2 + s)^{(q-1)/2}) / (2 prod sqrt(x_l^2 + s)) to first
+    order in c. For equal starts J = -(r+q-1)/(r (r-q-1)). ValueError unless r > q + 1, where the integral converges.
+    """
+    x, r = _checked(starts), len(starts)
+    if power < 2 or r <= power + 1:
+        raise ValueError(f"the integral converges for more than q + 1 = {power + 1} small layers, q >= 2, got {r}")
+    with flint.ctx.workprec(working_bits(digits + 10)):
+        return constant_from_ball(_first_order(x, power, digits), digits)
+
+
+def _first_order(x: tuple[Fraction, ...], q: int, digits: int) -> Ball:
+    """J in the variable v of `_complete`: x_l^2 + s = m^2 g_l / v^2 with g_l = 1 - c_l v^2."""
+    r, largest = len(x), max(x)
+    m, mean = arb(fmpq(largest.numerator, largest.denominator)), fmpq(q + r - 1, r)
+    deficits = [1 - (start / largest) ** 2 for start in x]
+    gain = 1 / m ** (q + 1) * arb(fmpq(x[0].numerator, x[0].denominator)) ** (q + 1)
+
+    def integrand(v: Ball, analytic: bool) -> Ball:
+        roots = [(1 - v * v * fmpq(c.numerator, c.denominator)).sqrt(analytic=analytic) for c in deficits]
+        growth = (roots[0] ** (q + 1) - gain * v ** (q + 1)) * fmpq(2, q + 1)  # times m^{q+1} / v^{q+1}
+        moved = acb(0)
+        for layer, root in enumerate(roots):
+            moved += ((q if layer == 0 else 1) - mean) * growth / root**2
+        value = moved / 2 + mean * roots[0] ** (q - 1)
+        for root in roots:
+            value = value / root
+        return -value * v ** (r - q - 2)
+
+    # J may be small by cancellation: the tolerance is relative to the equal start at the largest scale.
+    return _integral(integrand, arb(1), arb(fmpq(q + r - 1, r * (r - q - 1))), digits) * m ** (q + 1 - r)
+
+
 def _checked(starts: Sequence[Scalar]) -> tuple[Fraction, ...]:
     x = tuple(Fraction(start) for start in starts)
     sign = 1
@@ -114,7 +154,7 @@ def _complete(x: tuple[Fraction, ...], digits: int) -> Ball:
 
 
 def _integral(integrand: Any, upper: Ball, least: Ball, digits: int) -> Ball:
-    """int_0^upper, to a tolerance relative to `least`, a lower bound of it."""
+    """int_0^upper, to a tolerance relative to `least`, a lower bound or the size of it."""
     tolerance = least * arb(10) ** (-(digits + 5))
     value = acb.integral(integrand, 0, upper, rel_tol=0, abs_tol=tolerance, eval_limit=MOST_EVALUATIONS)
     if not value.is_finite():

@@ -1,12 +1,20 @@
+import math
 from fractions import Fraction
 
 import mpmath
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from symbolic.unequal_start import carlson_time, unequal_escape_time, unequal_escape_until, unequal_start_residuals
+from symbolic.unequal_start import (
+    carlson_time,
+    unequal_correction,
+    unequal_escape_time,
+    unequal_escape_until,
+    unequal_start_residuals,
+)
 
 MP = mpmath.mp.clone()
 MP.dps = 30
@@ -101,3 +109,47 @@ def test_signs_and_sizes_are_checked():
         unequal_escape_until([1], 0)
     with pytest.raises(ValueError, match="at least 1"):
         unequal_start_residuals(0)
+
+
+@pytest.mark.parametrize(("r", "q"), [(4, 2), (5, 2), (5, 3), (6, 3), (7, 4)])
+def test_the_correction_of_an_equal_start_is_that_of_the_expansion(r, q):
+    correction = unequal_correction([1] * r, q)
+    assert abs(Fraction(correction.value) + Fraction(r + q - 1, r * (r - q - 1))) <= Fraction(correction.radius)
+
+
+@pytest.mark.parametrize(("starts", "q"), [([1, 2, 3, 4, 5], 2), ([2, 1, 0.5, 3, 1, 1], 3), ([1, 3, 5, 7], 2)])
+def test_the_correction_against_the_flow_with_a_small_c(starts, q):
+    """dX_l/dt = prod X (1 + n_l c X_1^{q-1}) from the starts until the scales have grown a few hundredfold."""
+    x, weights = np.array(starts, dtype=float), np.array([float(q)] + [1.0] * (len(starts) - 1))
+
+    def elapsed(c, growth):
+        def rates(_, state):
+            X = state[:-1]
+            force = X.prod() / X * (1 + weights * c * X[0] ** (q - 1))
+            speed = (X * force).sum() / (X * X).sum()  # of the logarithm of |X|
+            return np.append(force / speed, 1 / speed)
+
+        run = solve_ivp(rates, (0, math.log(growth)), np.append(x, 0.0), "DOP853", rtol=1e-12, atol=1e-14)
+        return run.y[-1, -1]
+
+    # What lies beyond the end is a power of it, of order r - q - 1 and even steps above: one Richardson step.
+    order = len(starts) - q - 1
+    slopes = [(elapsed(1e-7, g) - elapsed(-1e-7, g)) / 2e-7 for g in (250.0, 500.0)]
+    limit = slopes[1] + (slopes[1] - slopes[0]) / (2**order - 1)
+    assert limit == pytest.approx(float(unequal_correction(starts, q)), rel=2e-5)
+
+
+@settings(deadline=None, max_examples=10)
+@given(starts_of(5, 6), st.sampled_from([Fraction(1, 9), Fraction(2, 3), Fraction(7)]))
+def test_the_correction_is_homogeneous_and_symmetric_but_for_the_first_layer(starts, factor):
+    correction = unequal_correction(starts, 3)
+    others = unequal_correction([factor * starts[0], *(factor * x for x in reversed(starts[1:]))], 3)
+    weight = factor ** (4 - len(starts))
+    difference = abs(Fraction(others.value) - weight * Fraction(correction.value))
+    assert difference <= Fraction(others.radius) + weight * Fraction(correction.radius)
+
+
+@pytest.mark.parametrize(("starts", "q"), [([1, 1, 1], 2), ([1] * 4, 3), ([1] * 5, 1), ([1, 1, 1, -1, 1], 2)])
+def test_the_correction_refuses_where_the_integral_diverges(starts, q):
+    with pytest.raises(ValueError, match=r"converges|positive product"):
+        unequal_correction(starts, q)

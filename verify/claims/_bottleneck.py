@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from verify.claim import Case
+from verify.claims._critical_depth import Expansion, Net
 
 WIDTH = 64
 
@@ -68,6 +69,15 @@ def starts(case: Case, eps: Sequence[float]) -> Any:
 def prediction_of(case: Case) -> Any:
     """The symbolic witness's expansion of the escape time, with certified numbers."""
     return _prediction(*_plain(case, small_layers(case)))
+
+
+def correction_scale(case: Case) -> float:
+    """B: a correction of relative order n at the scale y of the small layers is about (B y)^n."""
+    law, small = prediction_of(case), small_layers(case)
+    terms = tuple((float(t.coefficient), t.eps_power, t.log_power) for t in law.terms if t.coefficient is not None)
+    scales = tuple(outer_scales(case))
+    plain = Net(case.word("activation"), case.integer("L"), small, scales, WIDTH, parameterisation(case))
+    return Expansion(plain, float(law.K_eff), terms, law.remainder_power).scale
 
 
 def constants_of(case: Case, small: tuple[int, ...]) -> Any:
