@@ -119,7 +119,7 @@ def _classified(case: Case) -> tuple[str, object] | None:
 
 def heard_in_smoke(claim: Claim) -> Iterator[str]:
     """6. Tier smoke hears the claim: as expected, every counterfeit refuted, the nearest tried, a table row made."""
-    from verify.render.latex import render
+    from verify.render import latex
 
     cases = claim.cases_in(Tier.SMOKE)
     if not cases:
@@ -142,8 +142,9 @@ def heard_in_smoke(claim: Claim) -> Iterator[str]:
         )
         if result.evidence and grades.index(result.evidence) < grades.index(claim.evidence.value):
             yield f"[{result.case}] is graded {result.evidence}, stronger than the claim's {claim.evidence.value}"
-    if f"{claim.theorem}.tex" not in render(_as_run(results)):
-        yield "no table could be made of its results"
+    table = latex.render(_as_run(results)).get(f"{latex.label(claim.theorem)}.tex", "")
+    if rf"\texttt{{{latex.identifier(claim.id)}}}" not in table:
+        yield "its results make no row in the table of its theorem"
 
 
 def every_counterfeit_is_tried(claim: Claim) -> Iterator[str]:

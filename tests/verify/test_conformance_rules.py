@@ -106,6 +106,18 @@ def test_transplants_are_tried_with_doubled_budgets_too(sample: Sample) -> None:
     assert all("the counterfeit 'transplant: r=" in sentence and "undecided" in sentence for sentence in found)
 
 
+@pytest.mark.parametrize(
+    "tables", [{}, {"T1.tex": r"\texttt{other.claim}"}, {"T2.tex": r"\texttt{sample.\allowbreak{}claim}"}]
+)
+def test_a_claim_without_a_row_in_its_table_is_named(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch, tables: dict[str, str]
+) -> None:
+    from verify.render import latex
+
+    monkeypatch.setattr(latex, "render", lambda _: tables)
+    assert list(RULES["6 heard"](sample())) == ["its results make no row in the table of its theorem"]
+
+
 def test_a_claim_that_raises_breaks_the_rule_that_it_raises_in(sample: Sample) -> None:
     def broken(*_: object) -> Measurement:
         raise RuntimeError("no such\nluck")

@@ -87,7 +87,8 @@ def _case(text: str) -> str:
     return escape(text).replace(",", r",\allowbreak{}")
 
 
-def _identifier(text: str) -> str:
+def identifier(text: str) -> str:
+    """A claim's id, which a narrow column may break after a dot or a hyphen."""
     return escape(text).replace(".", r".\allowbreak{}").replace("-", r"-\allowbreak{}")
 
 
@@ -147,7 +148,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"tex": escape, "case": _case, "identifier": _identifier, "label": label, "formula": formula}
+    environment.filters |= {"tex": escape, "case": _case, "identifier": identifier, "label": label, "formula": formula}
     environment.globals |= {
         "tolerance": _tolerance,
         "predicted": _predicted,

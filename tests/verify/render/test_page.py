@@ -1,6 +1,7 @@
 """The page as text: whole, self-contained, and safe whatever the record contains. The browser's view: end_to_end."""
 
 import re
+from html import escape
 from html.parser import HTMLParser
 
 import msgspec
@@ -8,8 +9,9 @@ import pytest
 
 from tests.verify.render.conftest import HOSTILE, with_activations
 from verify.activation_table import activation_table
+from verify.catalogue import catalogue
 from verify.render import page
-from verify.render.formula import mathml
+from verify.render.formula import LONGEST, mathml
 from verify.render.graph import anchor, dot, graph, standalone_svg
 from verify.results import Results
 
@@ -109,6 +111,35 @@ def test_a_hostile_formula_is_shown_as_text_or_as_harmless_mathml(latex: str) ->
 def test_a_formula_is_typeset() -> None:
     text = mathml(r"\dot X_l = -\tfrac{1}{N}\,\partial_{X_l}\mathcal{L}")
     assert {"math", "mover", "msub", "mfrac"} <= {tag for tag, _ in Elements(text).found}
+
+
+@pytest.mark.parametrize("pattern", ["{}", "{}<"])
+def test_the_longest_formula_is_converted_and_a_longer_one_never_reaches_the_converter(
+    monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    import latex2mathml.converter
+
+    seen: list[str] = []
+
+    def convert(latex: str, display: str) -> str:
+        seen.append(latex)
+        return "<math/>"
+
+    monkeypatch.setattr(latex2mathml.converter, "convert", convert)
+    filled = pattern.format("x" * (LONGEST - len(pattern) + 2))
+    assert len(filled) == LONGEST
+    assert mathml(filled).startswith("<math")
+    assert seen == [filled]
+    longer = f"{filled}<"
+    # As escaped source, whole: nothing of it is lost and nothing of it is markup.
+    assert mathml(longer) == f'<code class="formula">{escape(longer)}</code>'
+    assert seen == [filled]
+
+
+def test_the_bound_of_a_formula_holds_ours_and_keeps_a_page_out() -> None:
+    """Half of it is enough for every statement of the catalogue; no record makes the converter read ten thousand."""
+    assert max(len(claim.latex) for claim in catalogue()) <= LONGEST / 2
+    assert mathml("x" * 10_000).startswith("<code")
 
 
 def depending(results: Results) -> Results:
