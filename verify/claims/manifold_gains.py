@@ -10,6 +10,7 @@ from verify.claim import Case, Claim, Context, Counterfeit, Hypothesis, Reading,
 from verify.values import Budget, Combination, Evidence, Form, Measurement, Prediction
 
 Squares = tuple[Fraction, ...]
+OTHERS = ("tanh", "gelu")  # one of each class
 
 
 def _widths(case: Case) -> tuple[int, ...]:
@@ -34,9 +35,9 @@ def _sides(case: Case, reading: str = "exact") -> Any:
     return symbolic.manifold_tangency(len(widths) + 1, case.integer("l"), widths, reading=reading)  # type: ignore[arg-type]
 
 
-def _name(gains: Squares, mobilities: Squares) -> str:
+def _name(activation: str, gains: Squares, mobilities: Squares) -> str:
     """Name of a scalar chain: how both witnesses speak of it."""
-    return f"a^2 = ({', '.join(map(str, gains))}), c^2 = ({', '.join(map(str, mobilities))})"
+    return f"{activation}: a^2 = ({', '.join(map(str, gains))}), c^2 = ({', '.join(map(str, mobilities))})"
 
 
 def _chains(case: Case) -> dict[str, tuple[Squares, Squares]]:
@@ -60,6 +61,7 @@ def _chains(case: Case) -> dict[str, tuple[Squares, Squares]]:
         "widths inverted": (tuple(g / x for g, x in zip(given_squares, ratio, strict=True)), ones),
         "fan-in alone": (tuple(g * n[k] for k, g in enumerate(given_squares)), ones),
         "one clock for all layers": ((*ones[:-1], Fraction(widths[-1])), (Fraction(1, widths[0]),) * depth),
+        "plain": (tuple(ratio), ones),
     }
 
 
@@ -68,7 +70,7 @@ def _components(case: Case) -> list[str]:
 
 
 def _follows(case: Case, chain: tuple[Squares, Squares]) -> Prediction:
-    name = _name(*chain)
+    name = _name(case.word("activation"), *chain)
     return Prediction(
         {part: Combination({f"{part} in the chain {name}": 1.0}) for part in _components(case)}, f"the chain {name}"
     )
@@ -104,7 +106,7 @@ def _measure(case: Case, context: Context) -> Measurement:
     from numeric.network import scale_units
 
     widths, gains = _widths(case), _gains(case)
-    depth, student = len(widths) + 1, numeric.activation(case.word("student"))
+    depth, student = len(widths) + 1, numeric.activation(case.word("activation"))
     shape = (2, *widths, 1)
     if gains is None:
         net = numeric.Network(shape, student, case.word("gains"))
@@ -121,16 +123,15 @@ def _measure(case: Case, context: Context) -> Measurement:
     ]
     loss = float(numeric.mean_loss(net, weights, data.covariates, data.targets, numeric.loss("mse"), data.node_weights))
     ingredients: dict[str, float] = {}
-    for squares, mobilities in _chains(case).values():
-        model = numeric.ManifoldModel(
-            case.word("student"),
-            depth,
-            gains=[math.sqrt(a) for a in squares],
-            mobilities=[float(c) for c in mobilities],
-        )
-        values = [*model.rates(scales).tolist(), float(model.loss(scales))]
-        name = _name(squares, mobilities)
-        ingredients |= {f"{part} in the chain {name}": x for part, x in zip(_components(case), values, strict=True)}
+    # Chains of other activations, too, on which a transplanted prediction would lean.
+    for activation in {case.word("activation"), *OTHERS}:
+        for squares, mobilities in _chains(case).values():
+            model = numeric.ManifoldModel(
+                activation, depth, gains=[math.sqrt(a) for a in squares], mobilities=[float(c) for c in mobilities]
+            )
+            values = [*model.rates(scales).tolist(), float(model.loss(scales))]
+            name = _name(activation, squares, mobilities)
+            ingredients |= {f"{part} in the chain {name}": x for part, x in zip(_components(case), values, strict=True)}
     size = max(*(float(g.norm()) for g in grads), loss)
     return Measurement(
         dict(zip(_components(case), [*rates, loss], strict=True)),
@@ -151,6 +152,12 @@ def _other(description: str, *, nearest: bool = False) -> Counterfeit:
         return None if chain == _derived(case) else _follows(case, chain)
 
     return Counterfeit(description, alter, nearest=nearest)
+
+
+def _other_parameterisation(case: Case, _: Prediction) -> Prediction | None:
+    """ntk for plain, and the other way round."""
+    named = None if _is_proof(case) else {"plain": "ntk", "ntk": "plain"}.get(case.word("gains"))
+    return None if named is None else _follows(case, _chains(case)[named])
 
 
 def _reading(name: str, reading: str) -> Counterfeit:
@@ -181,12 +188,12 @@ CLAIMS = (
             case(Tier.STANDARD, 0.2, widths="2:3", l=1, check="proof"),
             case(Tier.STANDARD, 0.2, widths="1:3", l=3, check="proof"),
             case(Tier.FULL, 0.3, widths="2:1:3", l=3, check="proof"),
-            case(Tier.SMOKE, 0.1, widths="6:3", gains="2:1/3:3/2", student="gelu", check="matrices"),
-            case(Tier.STANDARD, 0.1, widths="4:7:2", gains="1/2:3:1/4:2", student="tanh", check="matrices"),
-            case(Tier.STANDARD, 0.1, widths="5:3", gains="plain", student="silu", check="matrices"),
-            case(Tier.STANDARD, 0.1, widths="5:3", gains="ntk", student="silu", check="matrices"),
-            case(Tier.STANDARD, 0.1, widths="8:8:8", gains="ntk", student="tanh", check="matrices"),
-            case(Tier.FULL, 0.1, widths="32:16:8:4", gains="1:1/4:1/2:1/3:5", student="erf", check="matrices"),
+            case(Tier.SMOKE, 0.1, widths="6:3", gains="2:1/3:3/2", activation="gelu", check="matrices"),
+            case(Tier.STANDARD, 0.1, widths="4:7:2", gains="1/2:3:1/4:2", activation="tanh", check="matrices"),
+            case(Tier.STANDARD, 0.1, widths="5:3", gains="plain", activation="silu", check="matrices"),
+            case(Tier.STANDARD, 0.1, widths="5:3", gains="ntk", activation="silu", check="matrices"),
+            case(Tier.STANDARD, 0.1, widths="8:8:8", gains="ntk", activation="tanh", check="matrices"),
+            case(Tier.FULL, 0.1, widths="32:16:8:4", gains="1:1/4:1/2:1/3:5", activation="erf", check="matrices"),
         ),
         predict=_predict,
         measure=_measure,
@@ -195,6 +202,9 @@ CLAIMS = (
             _other("g_l in place of a_l"),
             _other("fan-in alone"),
             _other("one clock for all layers"),
+            Counterfeit(
+                "the chain of the other parameterisation", _other_parameterisation, transplant="parameterisation"
+            ),
             _reading("gain g_l in place of a_l, by proof", "wrong-gain"),
             _reading("not divided by the widths, by proof", "not-normalised"),
         ),
