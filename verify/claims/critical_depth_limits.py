@@ -120,7 +120,7 @@ def _ladder(case: Case) -> tuple[float, float]:
     start = _start(case)
     if len({abs(x) for x in start}) > 1:
         return 1e-3, 5e-4
-    return (0.02, 0.01) if len(start) == 3 else (0.05, 0.025)
+    return (0.02, 0.01) if len(start) == 3 else (0.03, 0.015)
 
 
 def _stays(case: Case) -> bool:

@@ -23,9 +23,9 @@ from verify.values import Budget, Evidence, Measurement, Prediction
 WITNESSES = (Witness.SYMBOLIC, Witness.NUMERIC)
 STEP = 0.01  # on the clock: eta K theta^{r-2} = 0.0125
 # Of He nets: layers of order one have a curvature of order one, and the step must be far below its inverse. Two layers
-# escape so soon that their ladder can start lower.
-NET_STEP = 0.25
-NET_LADDER = {2: (0.004, 0.002, 0.001), 3: (0.04, 0.02, 0.01)}
+# escape so soon that their ladder can start lower; a deeper net has a larger curvature and escapes later.
+NET_STEP = {4: 0.25, 5: 0.125}
+NET_LADDER = {(2, 4): (0.004, 0.002, 0.001), (3, 4): (0.04, 0.02, 0.01), (3, 5): (0.02, 0.01, 0.005)}
 # The exponent of the counted steps. Two halvings: the second shows what the first still misses.
 EXPONENT_LADDER = {3: (0.01, 0.005, 0.0025), 4: (0.1, 0.05, 0.025)}
 EXPONENT_STEP = 0.1
@@ -69,7 +69,7 @@ def _predict(case: Case) -> Prediction:
         return Prediction(symbolic.escape_exponent(case.integer("r")), "-(r-2), as in the flow", "power of eps")
     if check == "net":
         term = _law(case, 2).terms[0]
-        values = _clock_values(NET_STEP)
+        values = _clock_values(STEP)  # the first correction does not depend on the step
         growth = substituted(term, **(values | {"eps": START / 2})) - substituted(term, **values)
         return Prediction(growth, "(1+beta)(r-1)/(2(1-beta)) log 2", "steps")
     law, eta = _law(case, 4), _ball_step(case)
@@ -96,8 +96,9 @@ def _measure(case: Case, _: Context) -> Measurement:
 
     r, check, beta = case.integer("r"), case.word("check"), float(_momentum(case))
     if check == "net":
+        depth = case.integer("L")
         return correction_on_nets(
-            case, NET_LADDER[r], lambda eta: _optimiser(case, eta), NET_STEP * (1 - beta), 1 - beta
+            case, NET_LADDER[r, depth], lambda eta: _optimiser(case, eta), NET_STEP[depth] * (1 - beta), 1 - beta
         )
     if check == "exponent":
         ladder = EXPONENT_LADDER[r]
@@ -244,7 +245,7 @@ NETS = (
     ("tanh", 4, 3, Tier.STANDARD, 1.0),
     ("gelu", 4, 2, Tier.STANDARD, 1.0),
     ("gelu", 4, 3, Tier.FULL, 7.2),
-    ("sin", 5, 3, Tier.FULL, 1.4),
+    ("sin", 5, 3, Tier.FULL, 4.0),
 )
 
 CLAIMS = (

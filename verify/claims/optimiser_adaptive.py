@@ -21,7 +21,7 @@ ADAM_THRESHOLD = 0.5  # as in the theory's number, eps_c = .039
 CROSSOVER_STEP, CROSSOVER_RUNGS, CROSSOVER_ROUNDS = 1e-3, 16, 2
 CROSSOVER_LADDER = (0.4, 0.001)  # scales within which eps_c is looked for
 NET_LADDER, NET_STEP, NET_DELTA, NET_SEEDS = (0.02, 0.01, 0.005, 0.0025), 0.02, 0.08, range(8)
-CHAIN_STEP, CHAIN_LADDER = 0.02, {3: (0.02, 0.01, 0.005), 4: (0.08, 0.04, 0.02)}
+CHAIN_STEP, CHAIN_LADDER = 0.02, {3: (0.01, 0.005, 0.0025), 4: (0.04, 0.02, 0.01)}
 CHAIN_DELTA = {3: 0.02, 4: 0.01}
 
 
@@ -327,9 +327,9 @@ CLAIMS = (
             case(Tier.STANDARD, 0.8, check="steps", r=8, K=1, eps=0.04, delta=1e-8, beta1=0.5, beta2=0.9),
             case(Tier.STANDARD, 0.8, check="steps", r=4, K=1.25, eps=0.1, delta=0.01, beta1=0.0, beta2=0.9),
             case(Tier.FULL, 2.0, check="steps", r=3, K=1.25, eps=0.02, delta=0.05, beta1=0.9, beta2=0.95),
-            case(Tier.FULL, 0.5, check="chain", r=3, L=3, activation="tanh"),
-            case(Tier.STANDARD, 1.0, check="chain", r=3, L=3, activation="gelu"),
-            case(Tier.FULL, 1.0, check="chain", r=4, L=4, activation="tanh"),
+            case(Tier.FULL, 0.8, check="chain", r=3, L=3, activation="tanh"),
+            case(Tier.STANDARD, 2.0, check="chain", r=3, L=3, activation="gelu"),
+            case(Tier.FULL, 3.0, check="chain", r=4, L=4, activation="tanh"),
             case(Tier.STANDARD, 2.2, check="net", r=3, L=4, activation="tanh"),
             case(Tier.FULL, 3.0, check="net", r=3, L=5, activation="sin"),
         ),
