@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numeric.alignment import transverse_distance as transverse_distance
     from numeric.balanced_integral import CertifiedEscape as CertifiedEscape
     from numeric.balanced_integral import certified_escape as certified_escape
+    from numeric.ball_activations import ball_activation as ball_activation
     from numeric.block_saddle import BlockNetwork as BlockNetwork
     from numeric.block_saddle import KickGrowth as KickGrowth
     from numeric.block_saddle import StageHessian as StageHessian
@@ -220,6 +221,7 @@ _PUBLIC: dict[str, str] = {
     "activation_from_tree": "activations",
     "activation_jet": "activation_jets",
     "aligned_start": "starts",
+    "ball_activation": "ball_activations",
     "block_network": "block_saddle",
     "bottleneck_net": "leading_order",
     "bottleneck_starts": "manifold_sweep",

@@ -1,4 +1,4 @@
-"""The rates of the manifold flow in ball arithmetic (THEORY section 0), for the high-precision escape time.
+"""Rates, loss and overlap of the manifold flow in ball arithmetic, for the high-precision escape time (THEORY, 0).
 
 Same formulas as ``manifold``; the Gaussian expectation is the trapezoid rule with a step and radius chosen for the
 wanted digits.  The truncation of that rule is not part of the balls: it is measured by comparing with the rule of the
@@ -8,6 +8,7 @@ midpoints (``quadrature_error``).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -59,6 +60,27 @@ class BallManifold:
                 if layer:
                     delta *= scaled[layer] * slopes[layer - 1]
         return [c * a * total / x for c, a, total, x in zip(self._mobilities, gains, sums, X, strict=True)]
+
+    def loss(self, X: list[Ball], *, shifted: bool = False) -> Ball:
+        """1/2 E (yhat - y)^2, at the caller's precision."""
+        return sum((w * (out - y) ** 2 for w, y, out in self._outputs(X, shifted)), flint.arb(0)) / 2
+
+    def overlap(self, X: list[Ball], *, shifted: bool = False) -> Ball:
+        """E[yhat y] / E[y^2]."""
+        cross, power = flint.arb(0), flint.arb(0)
+        for w, y, out in self._outputs(X, shifted):
+            cross += w * y * out
+            power += w * y * y
+        return cross / power
+
+    def _outputs(self, X: list[Ball], shifted: bool) -> Iterator[tuple[Ball, Ball, Ball]]:
+        """(weight, target y, output yhat) at every node."""
+        scaled = [a * x for a, x in zip(self._gains, X, strict=True)]
+        for u, w, wy in self._nodes(shifted=True) if shifted else self._rule:
+            z = scaled[0] * u
+            for a in scaled[1:]:
+                z = a * self._activation.pair(z)[0]
+            yield w, wy / w, z
 
     def quadrature_error(self, X: list[Ball]) -> float:
         """The largest relative change of the rates when the nodes move by half a step: twice the error of the rule."""

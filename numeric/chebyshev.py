@@ -67,3 +67,17 @@ def _end_weight(index: int, n: int) -> Any:
 def column(values: list[Ball]) -> BallMatrix:
     """The values as a matrix of one column."""
     return flint.arb_mat(len(values), 1, values)
+
+
+def series_value(coefficients: list[Ball], x: Ball) -> Ball:
+    """sum c_k T_k(x) by Clenshaw's recurrence."""
+    ahead, beyond = flint.arb(0), flint.arb(0)
+    for c in reversed(coefficients[1:]):
+        ahead, beyond = c + 2 * x * ahead - beyond, ahead
+    return coefficients[0] + x * ahead - beyond
+
+
+def antiderivative(coefficients: list[Ball]) -> list[Ball]:
+    """Coefficients of an integral of sum c_k T_k (its constant is 0), one more than were given."""
+    c = [*coefficients, flint.arb(0), flint.arb(0)]
+    return [flint.arb(0), *(((2 if k == 1 else 1) * c[k - 1] - c[k + 1]) / (2 * k) for k in range(1, len(c) - 1))]

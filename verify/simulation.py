@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from verify.simulation_request import NO_RULE, Request, check, exact_starts, manifold_starts
+from verify.simulation_request import MOST_DIGITS, NO_RULE, Request, check, exact_starts, manifold_starts
 from verify.typed_activation import read_activation
 
 if TYPE_CHECKING:
@@ -107,14 +107,25 @@ def _ode_members(request: Request) -> Iterator[tuple[Member, ...]]:
 
 
 def _precise_members(request: Request) -> Iterator[tuple[Member, ...]]:
-    """One member at a time; the evaluations are those at collocation nodes in ball arithmetic."""
+    """One member at a time; the evaluations are those at collocation nodes in ball arithmetic.
+
+    A member that does not escape, or not before ``until``, is reported from float64, which is what finds that out.
+    """
     import numpy as np
 
     import numeric
 
     model = manifold_model(request)
-    for eps, start in zip(request.ladder, exact_starts(request), strict=True):
+    for activation in (model.activation, model.teacher):
+        numeric.ball_activation(activation.name)  # refuses what is not analytic, before anything has run
+    rough = replace(request, digits=MOST_DIGITS - 1)
+    for m, (eps, start) in enumerate(zip(request.ladder, exact_starts(request), strict=True)):
         began = time.perf_counter()
+        with np.errstate(all="ignore"):  # what leaves the range of float64 is told by the status
+            found = _ode_to_rule(rough, model, manifold_starts(request)[m : m + 1])[0]
+        if found.status != ESCAPED or not found.end_time > 0.0:
+            yield (replace(found, eps=eps, seconds=time.perf_counter() - began),)
+            continue
         run = numeric.precise_escape(model, start, request.escape, request.digits)
         scales = np.array([float(x) for x in run.scales])
         yield (

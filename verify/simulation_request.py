@@ -105,8 +105,8 @@ def _check_precise(request: Request) -> None:
     what = f"{request.digits} digits, more than the {MOST_DIGITS} that float64 resolves,"
     if request.full:
         raise ValueError(f"{what} are for the ODE of the layer scales: leave out --full")
-    if request.escape.partition(":")[0] != "scale" or math.isfinite(request.until):
-        raise ValueError(f"{what} are for a layer's scale as escape rule: add --escape scale:0.5@1, without --until")
+    if request.escape == NO_RULE:
+        raise ValueError(f"{what} are those of an escape time: --escape none has no escape")
     if request.parameters:
         raise ValueError(f"{what} are for activations of the catalogue without -p")
 

@@ -22,6 +22,17 @@ def test_rates_agree_with_float64(model):
     np.testing.assert_allclose([float(w) for w in rates], model.rates(X) / X, rtol=3e-14)
 
 
+@pytest.mark.parametrize("model", [ManifoldModel("tanh", 3, 5), ManifoldModel("gelu", 3, [2, 7], "plain", "tanh", 0.7)])
+def test_loss_and_overlap_agree_with_float64_and_with_other_nodes(model):
+    X = np.array([0.3, -0.4, 0.5])
+    with flint.ctx.workprec(100):
+        balls, point = BallManifold(model, 20, 100), [exact(float(x)) for x in X]
+        assert float(balls.loss(point)) == pytest.approx(float(model.loss(X)), rel=1e-14)
+        assert float(balls.overlap(point)) == pytest.approx(float(model.overlap(X)), rel=1e-13)
+        for number in (balls.loss, balls.overlap):
+            assert 0.0 < abs(float((number(point) - number(point, shifted=True)).mid())) < 1e-19
+
+
 def test_more_digits_change_less_than_the_quadrature_error_says():
     model = ManifoldModel("tanh", 3)
     with flint.ctx.workprec(220):

@@ -2,7 +2,7 @@ import flint
 import numpy as np
 import pytest
 
-from numeric.chebyshev import chebyshev_grid, column
+from numeric.chebyshev import antiderivative, chebyshev_grid, column, series_value
 
 
 def test_polynomials_are_integrated_exactly():
@@ -34,3 +34,16 @@ def test_nodes_increase_from_end_to_end_and_the_floating_matrix_is_the_same():
 def test_small_degrees_are_refused():
     with pytest.raises(ValueError, match="must be at least 2"):
         chebyshev_grid(1, 64)
+
+
+def test_series_are_evaluated_and_integrated_within_and_beyond_the_interval():
+    with flint.ctx.workprec(150):
+        grid = chebyshev_grid(40, 150)
+        c = grid.coefficients * column([x.exp() for x in grid.nodes])
+        series = [c[k, 0] for k in range(41)]
+        integral = antiderivative(series)
+        for x in (flint.arb("-0.3"), flint.arb("0.7"), flint.arb("1.001")):
+            assert abs(float((series_value(series, x) - x.exp()).mid())) < 1e-40
+            gained = series_value(integral, x) - series_value(integral, flint.arb(-1))
+            assert abs(float((gained - x.exp() + flint.arb(-1).exp()).mid())) < 1e-40
+        assert series_value([flint.arb(3)], flint.arb(2)) == 3 and len(antiderivative([flint.arb(3)])) == 2

@@ -70,6 +70,30 @@ def test_exact_starts_are_as_typed() -> None:
     assert exact_starts(request) == [[Fraction(3, 100), Fraction(7, 100)]]
 
 
+@pytest.mark.parametrize("escape", ["loss:0.5", "overlap:0.1"])
+def test_many_digits_under_the_rules_of_the_output_with_small_layers_and_a_plot(tmp_path, escape) -> None:
+    call = (*TANH, "--eps", "0.1,0.02", "--small", "1,3", "--scales", "0.8", "--escape", escape)
+    rough, fine = answer(*call, "--digits", "12"), answer(*call, "--digits", "20")
+    for ours, theirs in zip(fine["members"], rough["members"], strict=True):
+        assert ours["escape_time"] == pytest.approx(theirs["escape_time"], rel=1e-9)
+        assert Decimal(ours["error_estimate"]) < Decimal("1e-19") * Decimal(ours["escape_time_decimal"])
+        assert ours["layer_scales"] == pytest.approx(theirs["layer_scales"], rel=1e-8)
+    pytest.importorskip("matplotlib", reason="matplotlib is optional")
+    file = tmp_path / "figure.svg"
+    assert invoke(*call, "--digits", "15", "--plot", str(file)).exit_code == 0
+    assert "<svg" in file.read_text(encoding="utf-8")
+
+
+def test_many_digits_until_a_time() -> None:
+    call = (*TANH, "--eps", "0.1,0.01", "--digits", "16", "--until", "200")
+    escaped, late = answer(*call)["members"]
+    assert escaped["status"] == "escaped" and len(escaped["escape_time_decimal"]) > 16
+    assert late["status"] == "until-reached" and late["escape_time"] is None and late["end_time"] == 200
+    assert "escape_time_decimal" not in late
+    stuck = answer(*TANH, "--start", "0,0,0", "--digits", "16", code=4)
+    assert stuck["status"] == "budget-spent"
+
+
 def test_a_ladder_has_members_and_the_longest_run_on_top() -> None:
     data = answer(*TANH, "--eps", "0.1,0.05,0.02")
     assert [member["eps"] for member in data["members"]] == [0.1, 0.05, 0.02]
@@ -182,8 +206,15 @@ def test_digits_follow_the_error() -> None:
         ((*TANH, "--eps", "0.1", "--escape", "lost:1"), "escape rule"),
         ((*TANH, "--eps", "0.1", "--escape", "scale:0.5@7"), "layer 7"),
         ((*TANH, "--eps", "0.1", "--digits", "51"), "51"),
-        ((*TANH, "--eps", "0.1", "--digits", "30"), "--escape scale:0.5@1"),
-        ((*TANH, "--eps", "0.1", "--digits", "30", "--escape", "scale:0.5@1", "--until", "9"), "without --until"),
+        ((*TANH, "--eps", "0.1", "--digits", "0"), "0 is not in the range"),
+        ((*TANH, "--eps", "0.1", "--digits", "1000"), "1000 is not in the range"),
+        ((*TANH, "--eps", "1e-300"), "1e-600, below the range of float64"),
+        ((*TANH, "--eps", "1e-300", "--digits", "30"), "1e-600, below the range of float64"),
+        ((*TANH, "--eps", "0", "--digits", "30"), "the saddle itself"),
+        ((*TANH, "--eps", "nan", "--digits", "30"), "positive and finite"),
+        ((*TANH, "--eps", "0.1", "--digits", "30", "--seeds", "2"), "--init he"),
+        ((*TANH, "--start", "-0.1,0.1,0.1", "--digits", "20"), "passes through zero"),
+        ((*TANH, "--eps", "0.1", "--digits", "30", "--escape", "none", "--until", "9"), "has no escape"),
         ((*TANH, "--eps", "0.1", "--digits", "30", "--escape", "scale:0.5@1", "--full"), "leave out --full"),
         (
             (
