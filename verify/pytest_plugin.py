@@ -5,12 +5,16 @@ Tests are called ``CLAIM[case]``, as everywhere else, and are marked by theorem 
 runs nothing else. A verdict that is as expected passes; inconclusive is an expected failure, or a failure under
 ``--strict-theorems``; skipped is skipped. Parents come first, and a child of a fallen parent is inconclusive, where
 both run in the same process.
+
+Every option is called after the theorems, so that no other plugin's is in the way; this plugin is loaded wherever the
+package is installed. ``--tier`` is short for ``--theorems-tier``, where nothing else has an option of that name.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,14 +29,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("saddle-escape", "theorem claims")
     group.addoption("--theorems", action="store_true", help="Collect one test for each theorem claim and case.")
     group.addoption(
-        "--tier",
+        "--theorems-tier",
         choices=("smoke", "standard", "full"),
         default="smoke",
-        help="Cases of this tier and the smaller ones.",
+        help="Cases of this tier and the smaller ones; --tier for short, unless another plugin has that option.",
     )
     group.addoption("--strict-theorems", action="store_true", help="An inconclusive verdict fails.")
     group.addoption("--theorems-seed", type=int, default=0, help="Seed of the run (default: 0).")
     group.addoption("--theorems-device", default="cpu", help="A torch device (default: cpu).")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Generator[None, object, object]:
+    """Write ``--theorems-tier`` for ``--tier``, once plugins and conftest files have said which options they have.
+
+    An option of that name is never registered: whoever registered it too would stop every run of pytest.
+    """
+    result = yield
+    if "--theorems" in args and _is_free("--tier", parser):
+        args[:] = [re.sub(r"^--tier(?==|$)", "--theorems-tier", argument) for argument in args]
+    return result
+
+
+def _is_free(option: str, parser: pytest.Parser) -> bool:
+    try:
+        _, unknown = parser.parse_known_and_unknown_args([f"{option}=smoke"])
+    except pytest.UsageError:
+        return False  # it is known, and takes other values
+    return bool(unknown)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -82,7 +106,7 @@ class Theorems(pytest.Collector):
         from verify.claim import Tier
 
         claims = {claim.id: claim for claim in catalogue()}
-        tier = Tier[self.config.getoption("--tier").upper()]
+        tier = Tier[self.config.getoption("--theorems-tier").upper()]
         fallen: dict[str, str] = {}
         for name in TopologicalSorter({name: claim.depends for name, claim in claims.items()}).static_order():
             for case in claims[name].cases_in(tier):

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,16 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+# What else is installed here is not looked at: others import what they like, and say so.
+OTHER_PLUGINS = [
+    word
+    for name in sorted({entry.name for entry in entry_points(group="pytest11")} - {"saddle-escape", "xdist"})
+    for word in ("-p", f"no:{name}")
+]
+
+
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", *OTHER_PLUGINS, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -56,6 +65,43 @@ def test_one_test_a_case_by_its_name(project: Path) -> None:
     done = run_pytest(project, "--theorems", "--tier", "standard", "--collect-only", "-m", "Mine")
     assert "theorems::mine.two[off=0.2]" in done.stdout
     assert counted(done.stdout)["deselected"] > 50
+
+
+OTHERS = {
+    "with choices": "parser.addoption('--tier', choices=('gold', 'silver'), default='silver')",
+    "with any value": "parser.addoption('--tier', default='silver')",
+    "a number": "parser.addoption('--tier', type=int, default=1)",
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_plugin_may_have_an_option_of_the_short_name(project: Path, other: str) -> None:
+    """Here a conftest's, which is loaded last; theirs is theirs, and the long name is ours."""
+    (project / "conftest.py").write_text(f"def pytest_addoption(parser):\n    {OTHERS[other]}\n")
+    value = "1" if other == "a number" else "gold"
+    (project / "test_other.py").write_text(
+        f"def test_other(request):\n    assert str(request.config.getoption('--tier')) == {value!r}\n"
+    )
+    assert counted(run_pytest(project, f"--tier={value}").stdout) == {"passed": 1}
+    chosen = ("--theorems", "--theorems-tier", "standard", f"--tier={value}", "-m", "Mine or not theorem")
+    done = run_pytest(project, *chosen)
+    assert {k: v for k, v in counted(done.stdout).items() if k != "deselected"} == {
+        "passed": 2,
+        "failed": 1,
+        "xfailed": 1,
+    }, done.stdout + done.stderr
+
+
+def test_the_short_name_may_stand_in_the_configuration_or_with_an_equals_sign(project: Path) -> None:
+    named = run_pytest(project, "--theorems", "--tier=standard", "--collect-only", "-m", "Mine")
+    assert "theorems::mine.two[off=0.2]" in named.stdout
+    settings = (project / "pyproject.toml").read_text()
+    (project / "pyproject.toml").write_text(settings.replace('"--strict-markers"', '"--theorems --tier standard"'))
+    done = run_pytest(project, "--collect-only", "-m", "Mine")
+    assert "theorems::mine.two[off=0.2]" in done.stdout
+    assert "invalid choice: 'gold'" in run_pytest(project, "--tier=gold").stderr
+    (project / "pyproject.toml").write_text(settings)
+    assert "unrecognized arguments: --tier" in run_pytest(project, "--tier=standard").stderr
 
 
 def test_verdicts_end_tests_and_a_failure_says_what_the_reader_needs(project: Path) -> None:
@@ -79,7 +125,7 @@ def test_verdicts_end_tests_and_a_failure_says_what_the_reader_needs(project: Pa
 
 
 def test_inconclusive_fails_under_strict(project: Path) -> None:
-    done = run_pytest(project, "--theorems", "--tier", "standard", "--strict-theorems", "-k", "mine")
+    done = run_pytest(project, "--theorems", "--theorems-tier", "standard", "--strict-theorems", "-k", "mine")
     assert counted(done.stdout)["failed"] == 2
     assert "inconclusive: undecided" in done.stdout
 
