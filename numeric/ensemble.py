@@ -2,19 +2,21 @@
 
 The state of M members is one tensor (M, stride): W_1, .., W_L of a member one after the other, then a spare column (the
 flow keeps its time there), then padding to a multiple of `PAD` elements.  Members go through the passes in chunks whose
-buffers fit the cache (CPU) or the memory (CUDA), samples in blocks: on one thread those for which matrix products are
-fastest (`numeric.products`).  The block depends on shapes and the number of threads only, never on M, so a member's
-gradient does not depend on the batch that it is in.  For the same reason samples are padded with nodes of
+buffers fit the cache (CPU) or the memory (CUDA), samples in blocks.  The block depends on shapes only, never on M, so a
+member's gradient does not depend on the batch that it is in.  For the same reason samples are padded with nodes of
 weight zero to rows of whole cache lines: matrix kernels choose their instructions by the alignment of their operands.
+A pass allocates nothing and makes no views: they are in the plan of its size (`numeric.workspace`), with calls bound to
+them; what changes from pass to pass is cut from the weights, the gradients and the samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,8 +28,8 @@ from numeric.network import Network, Weights
 from numeric.products import Operand, products
 from numeric.workspace import Plan, Workspace
 
-_BUFFER_BYTES = 2**18  # one layer's buffer of one member: larger blocks of samples leave the second-level cache
-_CHUNK_BYTES = 3 * 2**20  # workspace of a chunk of members: a compromise of cache misses and the cost of a call
+_BUFFER_BYTES = 2**17  # one layer's buffer of one member: larger blocks of samples leave the second-level cache
+_CHUNK_BYTES = 3 * 2**19  # workspace of a chunk, per thread: a compromise of cache misses and the cost of a call
 _CUDA_CHUNK_BYTES = 2**31
 _LINE = 16  # elements: a cache line of float32, two of float64
 
@@ -121,6 +123,7 @@ class Ensemble:
         self._kernel = kernel(net.activation)
         self._dtype, self._device = dtype, torch.device(device)
         self._products = products(self._device)
+        self._widest = max(net.widths[1:-1], default=1)
         self._item_bytes = torch.finfo(dtype).bits // 8
         self._block = self._sample_block()
         self._chunk = chunk or self._members_per_chunk()
@@ -158,15 +161,15 @@ class Ensemble:
 
     def gradient(self, state: Tensor, out: Tensor) -> Tensor:
         """Write grad of the expected loss into `out` (M, stride) in the layout of `state`; return the losses (M,)."""
-        return self._run(state, out, overlap=False)
+        return self._run(state, out, self._loss)
 
     def losses(self, state: Tensor) -> Tensor:
         """The expected losses (M,), by a forward pass alone."""
-        return self._run(state, None, overlap=False)
+        return self._run(state, None, self._loss)
 
     def overlaps(self, state: Tensor) -> Tensor:
         """E[yhat y]/E[y^2], (M,)."""
-        return self._run(state, None, overlap=True)
+        return self._run(state, None, self._overlap) / self.data.second_moment()
 
     def workspace(self, members: int) -> Workspace:
         """The buffers for a pass over `members` members, allocated now if there are none yet."""
@@ -174,6 +177,7 @@ class Ensemble:
         if self._workspace is None or self._workspace.members < room:
             self._workspace = Workspace(
                 self.net.shapes,
+                self.net.gains,
                 room,
                 self._block,
                 self._kernel.stores_slope,
@@ -183,25 +187,29 @@ class Ensemble:
             )
         return self._workspace
 
-    def _run(self, state: Tensor, out: Tensor | None, overlap: bool) -> Tensor:
+    def _run(self, state: Tensor, out: Tensor | None, head: _Head) -> Tensor:
         while True:
             try:
-                return self._passes(state, out, overlap)
+                with np.errstate(over="ignore", invalid="ignore"):  # a member that overflows is told by its status
+                    return self._passes(state, out, head)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
             self._shrink(state.shape[0])  # outside the handler, whose error holds the failed attempt's tensors
 
-    def _passes(self, state: Tensor, out: Tensor | None, overlap: bool) -> Tensor:
+    def _passes(self, state: Tensor, out: Tensor | None, head: _Head) -> Tensor:
         members = state.shape[0]
-        values = torch.empty(members, dtype=self._dtype, device=self._device)
+        values = torch.zeros(members, 1, 1, dtype=self._dtype, device=self._device)
         workspace = self.workspace(members)
+        operand = self._products.operand
+        weights = [self._products.whole(operand(w)) for w in self.layout.views(state)]
+        totals = operand(values)
+        grads = None if out is None else [operand(g) for g in self.layout.views(out)]
         for start in range(0, members, self._chunk):
             rows = slice(start, min(start + self._chunk, members))
-            weights = self.layout.views(state[rows])
-            grads = None if out is None else self.layout.views(out[rows])
-            self._chunk_pass(weights, rows, workspace, values[rows], grads, overlap)
-        return values
+            own = None if grads is None else [g[rows] for g in grads]
+            self._chunk_pass([w[rows] for w in weights], rows, workspace, totals[rows], own, head)
+        return values.view(-1)
 
     def _shrink(self, members: int) -> None:
         """Half as many members in a chunk; MemoryError when there is only one left."""
@@ -213,22 +221,34 @@ class Ensemble:
         self._chunk = chunk // 2
 
     def _chunk_pass(
-        self, weights: Weights, rows: slice, workspace: Workspace, values: Tensor, out: Weights | None, overlap: bool
+        self,
+        weights: list[Operand],
+        rows: slice,
+        workspace: Workspace,
+        total: Operand,
+        grads: list[Operand] | None,
+        head: _Head,
     ) -> None:
-        # A gain goes with the weights, of which there are fewer than of anything else.
-        scaled = [w if gain == 1.0 else w * gain for w, gain in zip(weights, self.net.gains, strict=True)]
-        operands = [self._products.operand(w) for w in scaled]
+        members, gains, turned, targets = rows.stop - rows.start, self.net.gains, [], []
         for begin in range(0, self.data.samples, self._block):
             block = self._samples(rows, begin)
-            plan = workspace.plan(rows.stop - rows.start, block.nodes.numel())
-            self._forward(operands, block.operand, plan)
-            part, delta = self._loss(plan.output, block.targets, block.nodes, overlap, rows)
-            values.copy_(part) if begin == 0 else values.add_(part)
-            if out is not None:
-                self._backward(scaled, operands, block.operand, delta, plan, begin > 0)
-        if out is not None:
-            for target, grad in zip(out, plan.grads, strict=True):
-                target.copy_(grad)
+            plan = workspace.plan(members, block.nodes.numel(), self._kernel)
+            if begin == 0:
+                # A gain goes with the weights, of which there are fewer than of anything else.
+                weights = [
+                    w if g == 1.0 else _scale(w, g, s) for w, g, s in zip(weights, gains, plan.scaled, strict=True)
+                ]
+                if grads is not None:
+                    turned = [w.mT for w in weights]
+                    targets = [self._products.rows(g, g.shape[2]) for g in grads]
+            self._forward(weights, block.inputs, plan)
+            head(plan, block)
+            total += plan.top.sum
+            if grads is not None:
+                self._backward(turned, targets, block.right, plan, begin == 0)
+        for grad, gain in zip(grads or [], gains, strict=False):
+            if gain != 1.0:
+                grad *= gain
 
     def _samples(self, rows: slice, begin: int) -> _Block:
         """Covariates, targets and node weights of some members and samples; the views are made once."""
@@ -239,84 +259,94 @@ class Ensemble:
                 (t[rows] if t.ndim == 3 else t.expand(rows.stop - rows.start, -1, -1))[:, :, columns]
                 for t in (self.data.covariates, self.data.targets)
             )
-            self._blocks[key] = _Block(self._products.operand(x), y, self.data.node_weights[columns])
+            nodes, by = self.data.node_weights[columns], self._products
+            inputs = by.operand(x)
+            self._blocks[key] = _Block(
+                by.columns(inputs, self._widest), by.across(inputs), y, by.operand(y), nodes, by.operand(nodes)
+            )
         return self._blocks[key]
 
     def _forward(self, weights: list[Operand], inputs: Operand, plan: Plan) -> None:
         """h_l = s(z_l) of the hidden layers and the output, into the plan's buffers.  Gains are in the weights."""
-        below = inputs
-        for weight, slot in zip(weights, plan.hidden, strict=False):
-            self._products.product(weight, below, slot.operand)
-            self._kernel.forward(slot.flat, slot.slope)
-            below = slot.operand
-        self._products.product(weights[-1], below, plan.output_operand)
+        product, below = self._products.product, inputs
+        for weight, layer in zip(weights, plan.layers, strict=False):
+            product(weight, below, layer.z)
+            layer.forward()
+            below = layer.h
+        product(weights[-1], below, plan.top.z)
 
-    def _loss(self, output: Tensor, y: Tensor, nodes: Tensor, overlap: bool, rows: slice) -> tuple[Tensor, Tensor]:
-        if overlap:
-            second = ((self.data.targets**2) * self.data.node_weights).sum((-2, -1))
-            second = second[rows] if second.ndim else second
-            return ((output * y) * nodes).sum((1, 2)) / second, output
+    def _loss(self, plan: Plan, block: _Block) -> None:
+        """delta <- the derivative of the loss times the node weights; value <- the loss."""
+        top = plan.top
         if self._criterion.name == "mse":
-            gap = output.sub_(y)
-            delta = gap * nodes
-            return 0.5 * (delta * gap).sum((1, 2)), delta
-        value = (self._criterion.value(output, y) * nodes).sum(-1)
-        return value, self._criterion.derivative(output, y) * nodes
+            gap, by = top.gap, self._products
+            gap -= block.targets_operand
+            by.multiply(gap, block.nodes_operand, top.slope)
+            by.product(top.row, top.column, top.sum)
+            by.multiply(top.sum, 0.5, top.sum)
+            return
+        y, nodes = block.targets, block.nodes
+        top.value.copy_((self._criterion.value(top.output, y) * nodes).sum(-1)[:, None, None])
+        torch.mul(self._criterion.derivative(top.output, y), nodes, out=top.delta)
 
-    def _backward(
-        self,
-        scaled: Weights,
-        weights: list[Operand],
-        inputs: Operand,
-        delta: Tensor,
-        plan: Plan,
-        keep: bool,
-    ) -> None:
-        """grads_l <- g_l delta_l h_{l-1}^T (+ grads_l if `keep`), delta_{l-1} = (g_l W_l^T delta_l) s'(z_{l-1})."""
-        above = self._products.operand(delta)
-        for layer in range(len(weights) - 1, -1, -1):
-            below = plan.hidden[layer - 1].operand if layer else inputs
-            self._products.outer(above, below, self.net.gains[layer], keep, plan.grad_operands[layer])
-            if layer == 0:
-                return
-            slot, values = plan.deltas[layer - 1], plan.hidden[layer - 1]
-            if layer == len(weights) - 1 and delta.shape[1] == 1:
-                torch.mul(scaled[layer].mT, delta, out=slot.tensor)
+    def _overlap(self, plan: Plan, block: _Block) -> None:
+        """value <- E[yhat y]."""
+        plan.top.value.copy_(((plan.top.output * block.targets) * block.nodes).sum((1, 2), keepdim=True))
+
+    def _backward(self, turned: list[Operand], grads: list[Operand], inputs: Operand, plan: Plan, first: bool) -> None:
+        """grads_l <- delta_l h_{l-1}^T (added unless `first`), delta_{l-1} = (W_l^T delta_l) s'(z_{l-1})."""
+        by, above, left = self._products, plan.top.h, plan.top.left
+        for index in range(len(grads) - 1, -1, -1):
+            right = plan.layers[index - 1].right if index else inputs
+            if first:
+                by.product(left, right, grads[index])
             else:
-                self._products.product(weights[layer].mT, above, slot.operand)
-            self._kernel.backward(slot.flat, values.flat, values.slope)
-            above = slot.operand
+                by.add_product(left, right, plan.parts[index], grads[index])
+            if index == 0:
+                return
+            layer = plan.layers[index - 1]
+            (by.multiply if self.net.widths[index + 1] == 1 else by.product)(turned[index], above, layer.scratch)
+            layer.backward()
+            above, left = layer.h, layer.left
 
     def _sample_block(self) -> int:
         """Samples per block: as many as fit the workspace, blocks of about one size; from shapes alone."""
-        widest = max(self.net.widths[1:-1], default=1)
         most = _CUDA_CHUNK_BYTES // self._bytes_per_unit() if self._device.type == "cuda" else _BUFFER_BYTES
-        most //= widest * self._item_bytes
-        if self._products.most is not None:
-            most = min(most, self._products.most // widest**2)
-        blocks = -(-self.data.samples // max(64, most))
+        blocks = -(-self.data.samples // max(64, most // (self._widest * self._item_bytes)))
         return -(-self.data.samples // (blocks * _LINE)) * _LINE
 
     def _members_per_chunk(self) -> int:
-        widest = max(self.net.widths[1:-1], default=1)
-        return max(1, self._budget() // (widest * self._block * self._bytes_per_unit()))
+        budget = _CUDA_CHUNK_BYTES if self._device.type == "cuda" else _CHUNK_BYTES * torch.get_num_threads()
+        return max(1, budget // (self._widest * self._block * self._bytes_per_unit()))
 
     def _bytes_per_unit(self) -> int:
         """Workspace bytes per hidden unit and sample."""
         layers = max(1, self.net.depth - 1)
-        return self._item_bytes * (2 + layers * (2 if self._kernel.stores_slope else 1))
-
-    def _budget(self) -> int:
-        return _CUDA_CHUNK_BYTES if self._device.type == "cuda" else _CHUNK_BYTES
+        return self._item_bytes * (1 + layers * (2 if self._kernel.stores_slope else 1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Block:
-    """Covariates (C, d, b) as an operand, targets (C, k, b) and node weights (b,) of one chunk and block."""
+    """Covariates (C, d, b), targets (C, k, b) and node weights (b,) of one chunk and block of samples.
 
-    operand: Operand
+    inputs, right: the covariates as the operands of the first product, and of one along the samples.
+    """
+
+    inputs: Operand
+    right: Operand
     targets: Tensor
+    targets_operand: Operand
     nodes: Tensor
+    nodes_operand: Operand
+
+
+_Head = Callable[[Plan, _Block], None]
+
+
+def _scale(weights: Operand, gain: float, out: Operand) -> Operand:
+    out[:] = weights
+    out *= gain
+    return out
 
 
 def _aligned(data: Population) -> Population:

@@ -1,9 +1,10 @@
-"""Fused in-place pointwise kernels for the ensembles' hand-written passes: h = s(z) and p *= s'(z) without allocation.
+"""Fused in-place pointwise kernels for the ensembles' hand-written passes: h = s(z) and p s'(z) without allocation.
 
-Two kinds.  Where s' is a function of s alone (linear, relu, tanh, sigmoid) only s(z) is stored, over z.
-Elsewhere the forward kernel writes s and s' together, sharing their transcendental part.  Buffers are flat, with a
-length that is a multiple of `PAD` elements: torch treats the remainder of a vectorised loop with other instructions,
-and a member's result would depend on its place in the batch.
+Two kinds.  Where s' is a function of s alone (linear, relu, tanh, sigmoid) only s(z) is kept, over z.
+Elsewhere the forward kernel leaves s' in the place of z, sharing its transcendental part with s.  Buffers are flat,
+with a length that is a multiple of `PAD` elements: torch treats the remainder of a vectorised loop with other
+instructions, and a member's result would depend on its place in the batch.  A kernel is bound to its buffers once and
+called many times.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,30 +22,33 @@ from numeric.activations import Activation
 
 PAD = 64
 
+Call = Callable[[], object]
+Bind = Callable[[Tensor, Tensor, Tensor], Call]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Kernel:
-    """forward(z, slope): z <- s(z), and slope <- s'(z) if `stores_slope`.  backward(p, h, slope): p <- p s'(z)."""
+    """The passes of an activation, to be bound to buffers.
 
-    forward: Callable[[Tensor, Tensor], None]
-    backward: Callable[[Tensor, Tensor, Tensor], None]
-    stores_slope: bool
+    forward(z, h, scratch)(): h <- s(z), and z keeps what the backward pass needs: s'(z) if `stores_slope`; else z and h
+    are one buffer.  backward(p, z, h)(): h <- p s'(z), where z and h are as the forward pass left them.  linear: both
+    do nothing, so that p must be h already.
+    """
+
+    forward: Bind
+    backward: Bind
+    stores_slope: bool = True
+    linear: bool = False
 
 
 def kernel(activation: Activation) -> Kernel:
     """The fused kernel of an activation; a generic one, which allocates, where none is written here."""
     if not activation.parameters:
         if activation.name in _FROM_OUTPUT:
-            forward, backward = _FROM_OUTPUT[activation.name]
-            return Kernel(lambda z, slope: forward(z), lambda p, h, slope: backward(p, h), False)
+            return Kernel(*_FROM_OUTPUT[activation.name], stores_slope=False, linear=activation.name == "linear")
         if activation.name in _WITH_SLOPE:
-            return Kernel(_WITH_SLOPE[activation.name], _multiply, True)
-
-    def generic(z: Tensor, slope: Tensor) -> None:
-        slope.copy_(activation.derivative(z))
-        z.copy_(activation.value(z))
-
-    return Kernel(generic, _multiply, True)
+            return Kernel(_WITH_SLOPE[activation.name], _multiply)
+    return Kernel(lambda z, h, scratch: partial(_generic, activation, z, h), _multiply)
 
 
 def padded(count: int) -> int:
@@ -56,84 +61,100 @@ def _by_numpy(z: Tensor) -> bool:
     return z.device.type == "cpu" and torch.get_num_threads() <= 2
 
 
-def _multiply(p: Tensor, h: Tensor, slope: Tensor) -> None:
-    p.mul_(slope)
-
-
-def _nothing(*_: Tensor) -> None:
-    return None
-
-
-def _tanh(z: Tensor) -> None:
+def _in_place(by_numpy: np.ufunc, by_torch: Callable[..., Tensor], z: Tensor) -> Call:
     if _by_numpy(z):
-        np.tanh(z.numpy(), out=z.numpy())
-    else:
-        torch.tanh(z, out=z)
+        return partial(by_numpy, z.numpy(), z.numpy())
+    return partial(by_torch, z, out=z)
 
 
-def _exp(z: Tensor) -> None:
-    if _by_numpy(z):
-        np.exp(z.numpy(), out=z.numpy())
-    else:
-        z.exp_()
+def _nothing(*_: Tensor) -> Call:
+    return lambda: None
 
 
-def _tanh_backward(p: Tensor, h: Tensor) -> None:
-    torch.ops.aten.tanh_backward.grad_input(p, h, grad_input=p)
+def _multiply(p: Tensor, z: Tensor, h: Tensor) -> Call:
+    return partial(torch.mul, p, z, out=h)
 
 
-def _sigmoid(z: Tensor) -> None:
-    torch.sigmoid(z, out=z)
+def _tanh(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
+    return _in_place(np.tanh, torch.tanh, h)
 
 
-def _sigmoid_backward(p: Tensor, h: Tensor) -> None:
-    torch.ops.aten.sigmoid_backward.grad_input(p, h, grad_input=p)
+def _tanh_backward(p: Tensor, z: Tensor, h: Tensor) -> Call:
+    return partial(torch.ops.aten.tanh_backward.grad_input, p, h, grad_input=h)
 
 
-def _relu(z: Tensor) -> None:
-    torch.clamp(z, min=0.0, out=z)
+def _sigmoid(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
+    return partial(torch.sigmoid, h, out=h)
 
 
-def _relu_backward(p: Tensor, h: Tensor) -> None:
-    torch.ops.aten.threshold_backward.grad_input(p, h, 0.0, grad_input=p)
+def _sigmoid_backward(p: Tensor, z: Tensor, h: Tensor) -> Call:
+    return partial(torch.ops.aten.sigmoid_backward.grad_input, p, h, grad_input=h)
 
 
-def _gelu(z: Tensor, slope: Tensor) -> None:
-    # s' = Phi + z density, s = z Phi.  One scratch tensor: Phi and the density are both needed at the end.
-    density = torch.mul(z, z)
-    _exp(density.mul_(-0.5))
-    density.mul_(z).mul_(1.0 / math.sqrt(2.0 * math.pi))
-    torch.mul(z, math.sqrt(0.5), out=slope)
-    slope.erf_().mul_(0.5).add_(0.5)
-    z.mul_(slope)
-    slope.add_(density)
+def _relu(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
+    return partial(torch.clamp, h, min=0.0, out=h)
 
 
-def _silu(z: Tensor, slope: Tensor) -> None:
-    # s = z g, s' = g + s (1 - g) = g + s - s g.
-    torch.sigmoid(z, out=slope)
-    z.mul_(slope)
-    rest = torch.addcmul(z, z, slope, value=-1.0)
-    slope.add_(rest)
+def _relu_backward(p: Tensor, z: Tensor, h: Tensor) -> Call:
+    return partial(torch.ops.aten.threshold_backward.grad_input, p, h, 0.0, grad_input=h)
 
 
-def _erf(z: Tensor, slope: Tensor) -> None:
-    torch.mul(z, z, out=slope)
-    _exp(slope.neg_())
-    slope.mul_(2.0 / math.sqrt(math.pi))
-    z.erf_()
+def _gelu(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
+    # s = z Phi, s' = Phi + z exp(-z^2/2)/sqrt(2 pi).
+    exp = _in_place(np.exp, torch.exp, scratch)
+
+    def run() -> None:
+        torch.mul(z, z, out=scratch).mul_(-0.5)
+        exp()
+        torch.mul(z, math.sqrt(0.5), out=h)
+        h.erf_().mul_(0.5).add_(0.5)
+        torch.addcmul(h, z, scratch, value=1.0 / math.sqrt(2.0 * math.pi), out=scratch)
+        h.mul_(z)
+        z.copy_(scratch)
+
+    return run
 
 
-def _sin(z: Tensor, slope: Tensor) -> None:
-    torch.cos(z, out=slope)
-    z.sin_()
+def _silu(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
+    # s = z g, s' = g + s (1 - g) = g - s g + s.
+    def run() -> None:
+        torch.sigmoid(z, out=scratch)
+        torch.mul(z, scratch, out=h)
+        torch.addcmul(scratch, h, scratch, value=-1.0, out=z).add_(h)
+
+    return run
 
 
-_FROM_OUTPUT: dict[str, tuple[Callable[[Tensor], None], Callable[[Tensor, Tensor], None]]] = {
+def _erf(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
+    exp = _in_place(np.exp, torch.exp, z)
+
+    def run() -> None:
+        torch.erf(z, out=h)
+        torch.mul(z, z, out=z).neg_()
+        exp()
+        z.mul_(2.0 / math.sqrt(math.pi))
+
+    return run
+
+
+def _sin(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
+    def run() -> None:
+        torch.sin(z, out=h)
+        z.cos_()
+
+    return run
+
+
+def _generic(activation: Activation, z: Tensor, h: Tensor) -> None:
+    h.copy_(activation.value(z))
+    z.copy_(activation.derivative(z))
+
+
+_FROM_OUTPUT: dict[str, tuple[Bind, Bind]] = {
     "linear": (_nothing, _nothing),
     "tanh": (_tanh, _tanh_backward),
     "sigmoid": (_sigmoid, _sigmoid_backward),
     "relu": (_relu, _relu_backward),
 }
 
-_WITH_SLOPE: dict[str, Callable[[Tensor, Tensor], None]] = {"gelu": _gelu, "silu": _silu, "erf": _erf, "sin": _sin}
+_WITH_SLOPE: dict[str, Bind] = {"gelu": _gelu, "silu": _silu, "erf": _erf, "sin": _sin}

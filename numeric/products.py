@@ -16,25 +16,45 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SMALL_PRODUCT = 1_000_000  # m n k up to which OpenBLAS takes its kernels for small matrices
+_SMALL_PRODUCT = 1_000_000  # m n k up to which OpenBLAS takes its kernels for small matrices
 _SMALL_OUTER = 1200  # entries of a b^T up to which it takes them where both operands lie along the sum
+_COLUMNS = 8  # narrower pieces of a product would be slower than a product that is not small
 
-Operand = Any  # a tensor or an array (C, rows, columns); has shape and mT
+Operand = Any  # a tensor or an array (C, rows, columns); has shape, mT and reshape
 
 
 class Products(Protocol):
-    """The products of a forward and backward pass on operands (C, rows, columns), views that are never copied."""
+    """The products of a forward and backward pass on operands, views that are never copied.
 
-    most: int | None  # m n k beyond which a product should be split; None for no bound
+    W h, for matrices of at most `widest` rows and columns, is `product(whole(W), columns(h, widest), columns(out,
+    widest))`.  A product along the samples, a b^T for b (C, n, k), is `product(rows(a, n), across(b), rows(out, n))`.
+    Operands are made once and used in many passes.  NumPy would warn of a member that overflows: the caller silences
+    it.
+    """
 
     def operand(self, tensor: Tensor) -> Operand:
-        """The tensor as `product` and `outer` take it; shares its memory."""
+        """The tensor as an operand; shares its memory."""
 
-    def product(self, a: Operand, b: Operand, out: Operand) -> None:
+    def whole(self, operand: Operand) -> Operand:
+        """A left operand, the same for every piece of the right one."""
+
+    def columns(self, operand: Operand, widest: int) -> Operand:
+        """The columns of a right operand, or of a result, in the pieces that a product takes."""
+
+    def rows(self, operand: Operand, columns: int) -> Operand:
+        """The rows of a left operand, or of a result of so many columns, in the pieces that a product takes."""
+
+    def across(self, operand: Operand) -> Operand:
+        """The transpose, as the right operand of a product with `rows`."""
+
+    def product(self, a: Operand, b: Operand, out: Operand, /) -> object:
         """out <- a b."""
 
-    def outer(self, a: Operand, b: Operand, gain: float, keep: bool, out: Operand) -> None:
-        """out <- gain a b^T for a (C, m, k) and b (C, n, k); added to what is in `out` (contiguous) if `keep`."""
+    def multiply(self, a: Operand, b: Operand, out: Operand, /) -> object:
+        """out <- a * b, entry by entry with broadcasting: the product a b where a has one column and b one row."""
+
+    def add_product(self, a: Operand, b: Operand, part: Operand, out: Operand) -> None:
+        """out <- out + a b; `part`, of the shape of `out`, may be written over."""
 
 
 def products(device: torch.device) -> Products:
@@ -43,54 +63,83 @@ def products(device: torch.device) -> Products:
 
 
 class TorchProducts:
-    """Products by torch."""
-
-    most: int | None = None
+    """Products by torch, in one piece."""
 
     def operand(self, tensor: Tensor) -> Operand:
         """The tensor itself."""
         return tensor
 
-    def product(self, a: Operand, b: Operand, out: Operand) -> None:
-        """out <- a b."""
-        torch.bmm(a, b, out=out)
+    def whole(self, operand: Operand) -> Operand:
+        """The operand itself."""
+        return operand
 
-    def outer(self, a: Operand, b: Operand, gain: float, keep: bool, out: Operand) -> None:
-        """out <- gain a b^T (+ out)."""
-        torch.baddbmm(out, a, b.mT, beta=1.0 if keep else 0.0, alpha=gain, out=out)
+    def columns(self, operand: Operand, widest: int) -> Operand:
+        """The operand itself."""
+        return operand
+
+    def rows(self, operand: Operand, columns: int) -> Operand:
+        """The operand itself."""
+        return operand
+
+    def across(self, operand: Operand) -> Operand:
+        """The transpose."""
+        return operand.mT
+
+    def product(self, a: Operand, b: Operand, out: Operand, /) -> object:
+        """out <- a b."""
+        return torch.bmm(a, b, out=out)
+
+    def multiply(self, a: Operand, b: Operand, out: Operand, /) -> object:
+        """out <- a * b, entry by entry."""
+        return torch.mul(a, b, out=out)
+
+    def add_product(self, a: Operand, b: Operand, part: Operand, out: Operand) -> None:
+        """out <- out + a b."""
+        out.baddbmm_(a, b)
 
 
 class NumpyProducts:
-    """Products by NumPy, those along the columns in tiles that OpenBLAS takes as small."""
+    """Products by NumPy, in pieces that OpenBLAS takes as small."""
 
-    most: int | None = SMALL_PRODUCT
+    product = staticmethod(np.matmul)
+    multiply = staticmethod(np.multiply)
 
     def operand(self, tensor: Tensor) -> Operand:
         """The array on the tensor's memory."""
         return tensor.numpy()
 
-    def product(self, a: Operand, b: Operand, out: Operand) -> None:
-        """out <- a b; a member that overflows is told by its status, not by a warning."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.matmul(a, b, out=out)
+    def whole(self, operand: Operand) -> Operand:
+        """(C, 1, rows, columns)."""
+        return operand[:, None]
 
-    def outer(self, a: Operand, b: Operand, gain: float, keep: bool, out: Operand) -> None:
-        """out <- gain a b^T (+ out)."""
-        members, rows, columns = out.shape
-        tile = (members, -1, _tile(rows, columns))
-        right = b.mT[:, None]
-        if keep:
-            part = np.matmul(a.reshape(*tile, a.shape[2]), right).reshape(out.shape)
-            if gain != 1.0:
-                part *= gain
-            out += part
-            return
-        np.matmul(a.reshape(*tile, a.shape[2]), right, out=out.reshape(*tile, columns))
-        if gain != 1.0:
-            out *= gain
+    def columns(self, operand: Operand, widest: int) -> Operand:
+        """(C, rows, k) as (C, pieces, rows, columns of a piece)."""
+        members, rows, count = operand.shape
+        return operand.reshape(members, rows, -1, _columns(count, widest)).swapaxes(1, 2)
+
+    def rows(self, operand: Operand, columns: int) -> Operand:
+        """(C, rows, k) as (C, pieces, rows of a piece, k)."""
+        members, rows, along = operand.shape
+        return operand.reshape(members, -1, _rows(rows, columns), along)
+
+    def across(self, operand: Operand) -> Operand:
+        """The transpose, the same for every piece."""
+        return operand.mT[:, None]
+
+    def add_product(self, a: Operand, b: Operand, part: Operand, out: Operand) -> None:
+        """out <- out + a b."""
+        np.matmul(a, b, part)
+        np.add(out, part, out)
 
 
 @cache
-def _tile(rows: int, columns: int) -> int:
-    """The most rows, a divisor of `rows`, with which a tile of the outer product is small; at least one."""
+def _columns(count: int, widest: int) -> int:
+    """The most columns, a divisor of `count`, with which a piece is small; all where that would be too few."""
+    small = (n for n in range(_COLUMNS, count + 1) if count % n == 0 and n * widest**2 <= _SMALL_PRODUCT)
+    return max(small, default=count)
+
+
+@cache
+def _rows(rows: int, columns: int) -> int:
+    """The most rows, a divisor of `rows`, with which a piece of the product is small; at least one."""
     return max(n for n in range(1, rows + 1) if rows % n == 0 and (n == 1 or n * columns <= _SMALL_OUTER))

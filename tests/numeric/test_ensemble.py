@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -77,13 +79,13 @@ def test_sample_blocks_do_not_change_the_gradient(name: str) -> None:
     ensemble = Ensemble(net, data)
     ensemble._block = 64  # three full blocks and a ragged one
     state = ensemble.layout.flatten(weights, DOUBLE, "cpu")
-    grads = torch.zeros_like(state)
+    grads = torch.full_like(state, torch.nan)
     ensemble.gradient(state, grads)
     assert relative_gap(ensemble, grads, reference(net, weights, data, "mse")) < 1e-13
 
 
 @pytest.mark.parametrize("name", ["tanh", "gelu", "softsign", "linear"])
-@pytest.mark.parametrize("shape", [(3, 5, 7, 1), (8, 16, 16, 16, 1), (4, 33, 1)])
+@pytest.mark.parametrize("shape", [(3, 5, 7, 1), (8, 16, 16, 16, 1), (4, 33, 1), (3, 160, 150, 1)])
 def test_bitwise_the_same_in_any_batch(name: str, shape: tuple[int, ...]) -> None:
     net = Network(shape, activation(name), "plain")
     members = 7
@@ -109,6 +111,21 @@ def test_bitwise_the_same_in_any_batch(name: str, shape: tuple[int, ...]) -> Non
         got_losses, got = run(order, chunk)
         assert torch.equal(got, grads[order])
         assert torch.equal(got_losses, losses[order])
+
+
+def test_a_member_that_overflows_warns_nobody() -> None:
+    net = Network((3, 5, 4, 1), activation("quadratic"))
+    data = per_member_population(range(3), 3, 20)
+    ensemble = Ensemble(net, data)
+    state = ensemble.layout.flatten(he_start(net, range(3)), DOUBLE, "cpu")
+    clean, grads = torch.zeros_like(state), torch.zeros_like(state)
+    ensemble.gradient(state, clean)
+    state[1] *= 1e200
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = ensemble.gradient(state, grads)
+    assert values.isfinite().tolist() == [True, False, True]
+    assert torch.equal(grads[[0, 2]], clean[[0, 2]])
 
 
 def test_nan_in_one_member_stays_there() -> None:
@@ -152,13 +169,13 @@ def test_kernels_are_the_activation() -> None:
     for name in catalogue():
         act = activation(name)
         z = torch.linspace(-3.2, 3.1, padded(100), dtype=DOUBLE)
-        h, slope = z.clone(), torch.zeros_like(z)
         fused = kernel(act)
-        fused.forward(h, slope)
+        kept, p = z.clone(), torch.full_like(z, 2.0)
+        h = torch.full_like(z, torch.nan) if fused.stores_slope else kept
+        fused.forward(kept, h, torch.full_like(z, torch.nan))()
         torch.testing.assert_close(h, act.value(z), rtol=1e-14, atol=1e-15)
-        p = torch.ones_like(z)
-        fused.backward(p, h, slope)
-        torch.testing.assert_close(p, act.derivative(z), rtol=1e-13, atol=1e-15)
+        fused.backward(p, kept, p if fused.linear else h)()
+        torch.testing.assert_close(p if fused.linear else h, 2.0 * act.derivative(z), rtol=1e-13, atol=2e-15)
 
 
 @pytest.mark.parametrize(

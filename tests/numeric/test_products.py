@@ -15,16 +15,33 @@ def matrices(members: int, rows: int, columns: int, seed: int = 0) -> torch.Tens
     return torch.randn(members, rows, columns + 3, dtype=torch.float64, generator=generator)[:, :, :columns]
 
 
+def outer(by: Products, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor, add: bool = False) -> None:
+    left, right, result = (
+        by.rows(by.operand(a), b.shape[1]),
+        by.across(by.operand(b)),
+        by.rows(by.operand(out), out.shape[2]),
+    )
+    if add:
+        by.add_product(left, right, by.rows(by.operand(torch.empty_like(out)), out.shape[2]), result)
+    else:
+        by.product(left, right, result)
+
+
 @pytest.mark.parametrize("by", [NumpyProducts(), TorchProducts()])
-@given(st.integers(1, 4), SIZES, SIZES, SIZES, st.sampled_from([1.0, 0.3]), st.booleans())
-def test_against_einsum(by: Products, members: int, m: int, k: int, n: int, gain: float, keep: bool) -> None:
+@given(st.integers(1, 4), SIZES, SIZES, SIZES, st.booleans(), st.sampled_from([64, 200, 999]))
+def test_against_einsum(by: Products, members: int, m: int, k: int, n: int, add: bool, widest: int) -> None:
     a, b, c = matrices(members, m, k), matrices(members, k, n, 1), matrices(members, n, k, 2)
-    out, outer = torch.full((members, m, n), 7.0, dtype=torch.float64), torch.full((members, m, n), 2.0).double()
-    by.product(by.operand(a), by.operand(b), by.operand(out))
-    by.outer(by.operand(a), by.operand(c), gain, keep, by.operand(outer))
+    # Results may lie in longer rows, as the gradients of a layer in those of a state.
+    out, along = torch.full((members, m, n), 7.0).double(), torch.full((members, m * n + 5), 2.0).double()
+    right, result = (by.columns(by.operand(t), widest) for t in (b, out))
+    by.product(by.whole(by.operand(a)), right, result)
+    outer(by, a, c, along[:, : m * n].view(members, m, n), add)
     assert torch.allclose(out, torch.einsum("cmk,ckn->cmn", a, b), rtol=1e-12, atol=1e-12)
-    expected = gain * torch.einsum("cmk,cnk->cmn", a, c) + (2.0 if keep else 0.0)
-    assert torch.allclose(outer, expected, rtol=1e-12, atol=1e-12)
+    expected = torch.einsum("cmk,cnk->cmn", a, c) + (2.0 if add else 0.0)
+    assert torch.allclose(along[:, : m * n].view(members, m, n), expected, rtol=1e-12, atol=1e-12)
+    assert bool((along[:, m * n :] == 2.0).all())
+    by.multiply(by.operand(a[:, :, :1]), by.operand(b[:, :1]), by.operand(out))
+    assert torch.equal(out, a[:, :, :1] * b[:, :1])
 
 
 @given(SIZES, SIZES, SIZES)
@@ -32,8 +49,8 @@ def test_a_member_does_not_depend_on_its_batch(m: int, k: int, n: int) -> None:
     by = NumpyProducts()
     a, c = matrices(5, m, k), matrices(5, n, k, 1)
     together, alone = torch.empty(5, m, n, dtype=torch.float64), torch.empty(1, m, n, dtype=torch.float64)
-    by.outer(by.operand(a), by.operand(c), 1.0, False, by.operand(together))
-    by.outer(by.operand(a[3:4]), by.operand(c[3:4]), 1.0, False, by.operand(alone))
+    outer(by, a, c, together)
+    outer(by, a[3:4], c[3:4], alone)
     assert torch.equal(together[3:4], alone)
 
 
