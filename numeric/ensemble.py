@@ -11,20 +11,21 @@ them; what changes from pass to pass is cut from the weights, the gradients and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
+from itertools import groupby
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from numeric.activations import Activation
 from numeric.data import Population
-from numeric.kernels import kernel, padded
+from numeric.kernels import Kernel, kernel
+from numeric.layout import Layout
 from numeric.losses import Loss, loss
 from numeric.memory import is_out_of_memory, lacking, release
-from numeric.network import Network, Weights
+from numeric.network import Network
 from numeric.products import Operand, products
 from numeric.workspace import Plan, Workspace
 
@@ -34,69 +35,13 @@ _CUDA_CHUNK_BYTES = 2**31
 _LINE = 16  # elements: a cache line of float32, two of float64
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where the weights of one member lie in its flat state row."""
-
-    shapes: tuple[tuple[int, int], ...]
-
-    @cached_property
-    def offsets(self) -> tuple[int, ...]:
-        """Start of each W_l; the last entry is the number of parameters, the index of the spare column."""
-        starts = [0]
-        for rows, columns in self.shapes:
-            starts.append(starts[-1] + rows * columns)
-        return tuple(starts)
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights of one member; also the index of the spare column."""
-        return self.offsets[-1]
-
-    @property
-    def stride(self) -> int:
-        """Length of a row of the state."""
-        return padded(self.parameters + 1)
-
-    def views(self, state: Tensor) -> Weights:
-        """The weights (M, n_l, n_{l-1}) as views into `state` (M, stride)."""
-        return [
-            state[:, start : start + rows * columns].view(-1, rows, columns)
-            for start, (rows, columns) in zip(self.offsets[:-1], self.shapes, strict=True)
-        ]
-
-    def flatten(self, weights: Sequence[Tensor], dtype: torch.dtype, device: torch.device | str) -> Tensor:
-        """A new state (M, stride) from weights of shape (M, n_l, n_{l-1}) or (n_l, n_{l-1}).
-
-        Raises ValueError for other shapes or an empty ensemble.
-        """
-        parts = [weight.unsqueeze(0) if weight.ndim == 2 else weight for weight in weights]
-        members = max((part.shape[0] for part in parts), default=0)
-        if members == 0:
-            raise ValueError("an ensemble needs at least one member, got none")
-        got = tuple(tuple(part.shape[1:]) for part in parts)
-        if got != self.shapes or any(part.shape[0] not in (1, members) for part in parts):
-            raise ValueError(f"expected weights of shapes {self.shapes} for each of {members} members, got {got}")
-        state = torch.zeros(members, self.stride, dtype=dtype, device=device)
-        for view, part in zip(self.views(state), parts, strict=True):
-            view.copy_(part)
-        return state
-
-    def norms(self, state: Tensor) -> Tensor:
-        """Frobenius norms per layer, (M, L)."""
-        bounds = self.offsets
-        return torch.stack(
-            [torch.linalg.vector_norm(state[:, a:b], dim=1) for a, b in pairwise(bounds)],
-            dim=1,
-        )
-
-
 class Ensemble:
     """Loss and gradient of M networks of one shape on a population (its own for each member, or one for all).
 
-    Raises ValueError when sizes do not fit.  Where the device runs out of memory the chunks are halved, which changes
-    no number; MemoryError, one sentence, when a single member is too much.  Not for subclassing; not safe to share
-    between threads (workspaces).
+    activations: one for each member, in place of the network's; members are taken in runs of one activation, each with
+    the numbers of an ensemble of that activation alone.  Raises ValueError when sizes do not fit.  Where the device
+    runs out of memory the chunks are halved, which changes no number; MemoryError, one sentence, when a single member
+    is too much.  Not for subclassing; not safe to share between threads (workspaces).
     """
 
     def __init__(
@@ -105,6 +50,7 @@ class Ensemble:
         data: Population,
         criterion: Loss | None = None,
         *,
+        activations: Sequence[Activation] | None = None,
         dtype: torch.dtype = torch.float64,
         device: torch.device | str = "cpu",
         chunk: int | None = None,
@@ -120,7 +66,13 @@ class Ensemble:
         self.layout = Layout(net.shapes)
         self.data = _aligned(data.to(device=device, dtype=dtype))
         self._criterion = criterion or loss("mse")
-        self._kernel = kernel(net.activation)
+        each = (net.activation,) if activations is None else tuple(activations)
+        if not each:
+            raise ValueError("expected an activation for each member, got none")
+        made = {one: kernel(one) for one in each}
+        self._kernels = None if activations is None else tuple(made[one] for one in each)
+        self._stores_slope = any(k.stores_slope for k in made.values())
+        self._runs = _runs([made[one] for one in each])
         self._dtype, self._device = dtype, torch.device(device)
         self._products = products(self._device)
         self._widest = max(net.widths[1:-1], default=1)
@@ -139,6 +91,9 @@ class Ensemble:
         other.__dict__.update(self.__dict__)
         other.data = Population(x, y, self.data.node_weights)
         other._blocks = {}
+        if self._kernels is not None:
+            other._kernels = tuple(self._kernels[i] for i in torch.arange(len(self._kernels))[index.cpu()].tolist())
+            other._runs = _runs(other._kernels)
         return other
 
     def on_samples(self, index: Tensor) -> Ensemble:
@@ -154,7 +109,9 @@ class Ensemble:
         return other
 
     def check_members(self, members: int) -> None:
-        """Raise ValueError when a population of each member's own is not for this many members."""
+        """Raise ValueError when populations or activations of each member's own are not for this many members."""
+        if self._kernels is not None and len(self._kernels) != members:
+            raise ValueError(f"there are {len(self._kernels)} activations, the weights are for {members} members")
         for tensor in (self.data.covariates, self.data.targets):
             if tensor.ndim == 3 and tensor.shape[0] != members:
                 raise ValueError(f"the population is for {tensor.shape[0]} members, the weights are for {members}")
@@ -180,7 +137,7 @@ class Ensemble:
                 self.net.gains,
                 room,
                 self._block,
-                self._kernel.stores_slope,
+                self._stores_slope,
                 self._products,
                 self._dtype,
                 self._device,
@@ -205,11 +162,18 @@ class Ensemble:
         weights = [self._products.whole(operand(w)) for w in self.layout.views(state)]
         totals = operand(values)
         grads = None if out is None else [operand(g) for g in self.layout.views(out)]
-        for start in range(0, members, self._chunk):
-            rows = slice(start, min(start + self._chunk, members))
+        for rows, one in self._chunks(members):
             own = None if grads is None else [g[rows] for g in grads]
-            self._chunk_pass([w[rows] for w in weights], rows, workspace, totals[rows], own, head)
+            self._chunk_pass([w[rows] for w in weights], rows, one, workspace, totals[rows], own, head)
         return values.view(-1)
+
+    def _chunks(self, members: int) -> Iterator[tuple[slice, Kernel]]:
+        """Members that go through a pass together: of one activation, and no more than fit the buffers."""
+        end = 0
+        for one, count in self._runs:
+            begin, end = end, members if self._kernels is None else end + count
+            for start in range(begin, end, self._chunk):
+                yield slice(start, min(start + self._chunk, end)), one
 
     def _shrink(self, members: int) -> None:
         """Half as many members in a chunk; MemoryError when there is only one left."""
@@ -224,6 +188,7 @@ class Ensemble:
         self,
         weights: list[Operand],
         rows: slice,
+        one: Kernel,
         workspace: Workspace,
         total: Operand,
         grads: list[Operand] | None,
@@ -232,7 +197,7 @@ class Ensemble:
         members, gains, turned, targets = rows.stop - rows.start, self.net.gains, [], []
         for begin in range(0, self.data.samples, self._block):
             block = self._samples(rows, begin)
-            plan = workspace.plan(members, block.nodes.numel(), self._kernel)
+            plan = workspace.plan(members, block.nodes.numel(), one)
             if begin == 0:
                 # A gain goes with the weights, of which there are fewer than of anything else.
                 weights = [
@@ -310,19 +275,22 @@ class Ensemble:
             above, left = layer.h, layer.left
 
     def _sample_block(self) -> int:
-        """Samples per block: as many as fit the workspace, blocks of about one size; from shapes alone."""
-        most = _CUDA_CHUNK_BYTES // self._bytes_per_unit() if self._device.type == "cuda" else _BUFFER_BYTES
+        """Samples per block: as many as fit the workspace, blocks of about one size; from shapes alone.
+
+        Not from the activation either: a member may share its ensemble with others.
+        """
+        most = _CUDA_CHUNK_BYTES // self._bytes_per_unit(True) if self._device.type == "cuda" else _BUFFER_BYTES
         blocks = -(-self.data.samples // max(64, most // (self._widest * self._item_bytes)))
         return -(-self.data.samples // (blocks * _LINE)) * _LINE
 
     def _members_per_chunk(self) -> int:
         budget = _CUDA_CHUNK_BYTES if self._device.type == "cuda" else _CHUNK_BYTES * torch.get_num_threads()
-        return max(1, budget // (self._widest * self._block * self._bytes_per_unit()))
+        return max(1, budget // (self._widest * self._block * self._bytes_per_unit(self._stores_slope)))
 
-    def _bytes_per_unit(self) -> int:
+    def _bytes_per_unit(self, stores_slope: bool) -> int:
         """Workspace bytes per hidden unit and sample."""
         layers = max(1, self.net.depth - 1)
-        return self._item_bytes * (1 + layers * (2 if self._kernel.stores_slope else 1))
+        return self._item_bytes * (1 + layers * (2 if stores_slope else 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +306,11 @@ class _Block:
     targets_operand: Operand
     nodes: Tensor
     nodes_operand: Operand
+
+
+def _runs(kernels: Sequence[Kernel]) -> list[tuple[Kernel, int]]:
+    """Kernels and numbers of neighbouring members that share one."""
+    return [(one, len(list(group))) for one, group in groupby(kernels)]
 
 
 _Head = Callable[[Plan, _Block], None]

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from numeric.data import population
-from numeric.ensemble import Layout
 from numeric.flow import FlowOptions, gradient_flow
 from numeric.imbalance import ImbalanceCase, ImbalanceTerms, imbalance_terms
+from numeric.layout import Layout
 from numeric.network import Weights, gradient
 from numeric.run_status import RunStatus
 

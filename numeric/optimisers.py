@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from numeric.activations import Activation
 from numeric.data import Population, _mix
 from numeric.ensemble import Ensemble
 from numeric.escape_rule import EscapeRule, parse_escape_rule
@@ -88,6 +89,7 @@ def descend(
     steps: int,
     *,
     criterion: Loss | None = None,
+    activations: Sequence[Activation] | None = None,
     escape: str | EscapeRule | None = "loss:0.5",
     seeds: Sequence[int] | None = None,
     record_every: int = 0,
@@ -96,12 +98,13 @@ def descend(
 ) -> Descent:
     """At most `steps` steps from `weights` ((M, n_l, n_{l-1}) or unbatched); members stop when they escape.
 
-    seeds: of minibatches and noise, one per member (default 0 .. M - 1).  The escape rule is judged on the full
-    population before every step.  Raises ValueError for sizes that do not fit or a negative number of steps.
+    activations: one for each member, by default the network's.  seeds: of minibatches and noise, one per member
+    (default 0 .. M - 1).  The escape rule is judged on the full population before every step.  Raises ValueError for
+    sizes that do not fit or a negative number of steps.
     """
     if steps < 0 or record_every < 0:
         raise ValueError(f"steps and record_every must not be negative, got {steps} and {record_every}")
-    ensemble = Ensemble(net, data, criterion, dtype=dtype, device=device)
+    ensemble = Ensemble(net, data, criterion, activations=activations, dtype=dtype, device=device)
     state = ensemble.layout.flatten(weights, dtype, device)
     ensemble.check_members(state.shape[0])
     members = state.shape[0]

@@ -128,6 +128,54 @@ def test_a_member_that_overflows_warns_nobody() -> None:
     assert torch.equal(grads[[0, 2]], clean[[0, 2]])
 
 
+MIXED = ("gelu", "tanh", "tanh", "linear", "softsign", "gelu", "tanh")
+
+
+@pytest.mark.parametrize("chunk", [None, 2])
+def test_members_of_several_activations(chunk: int | None) -> None:
+    net = Network((3, 5, 7, 1), activation("relu"), "ntk")
+    data = per_member_population(range(7), 3, 100)
+    weights = he_start(net, range(7))
+    acts = [activation(name) for name in MIXED]
+    ensemble = Ensemble(net, data, activations=acts, chunk=chunk)
+    ensemble.check_members(7)
+    state = ensemble.layout.flatten(weights, DOUBLE, "cpu")
+    grads = torch.full_like(state, torch.nan)
+    values, overlaps = ensemble.gradient(state, grads), ensemble.overlaps(state)
+    index = torch.tensor([6, 0, 4, 1])
+    part, narrowed = ensemble.select(index), torch.full_like(state[index], torch.nan)
+    part.check_members(4)
+    assert torch.equal(part.gradient(state[index], narrowed), values[index])
+    for got, want in zip(ensemble.layout.views(narrowed), ensemble.layout.views(grads), strict=True):
+        assert torch.equal(got, want[index])
+    for name in set(MIXED):
+        rows = torch.tensor([m for m, other in enumerate(MIXED) if other == name])
+        own = Population(data.covariates[rows], data.targets[rows], data.node_weights)
+        plain = Network(net.widths, activation(name), "ntk")
+        alone, out = Ensemble(plain, own), torch.full_like(state[rows], torch.nan)
+        assert torch.equal(alone.gradient(state[rows], out), values[rows])
+        assert torch.equal(alone.overlaps(state[rows]), overlaps[rows])
+        mine = [w[rows] for w in ensemble.layout.views(grads)]
+        assert all(torch.equal(a, b) for a, b in zip(alone.layout.views(out), mine, strict=True))
+        expected = reference(plain, [w[rows] for w in weights], own, "mse")
+        assert relative_gap(alone, out, expected) < 1e-13
+
+
+def test_activations_on_shared_samples_and_minibatches() -> None:
+    net = Network((3, 5, 1), activation("relu"))
+    data = population(gaussian_batch([0], 3, 40)[0], teacher(activation("tanh"), [[1.0, 0.0, 0.0]]))
+    weights = he_start(net, range(3))
+    acts = [activation("swish", beta=beta) for beta in (1.0, 2.0, 1.0)]
+    mixed = Ensemble(net, data, activations=acts)
+    state = mixed.layout.flatten(weights, DOUBLE, "cpu")
+    draw = torch.arange(60).view(3, 20) % 40
+    for m, act in enumerate(acts):
+        one = Ensemble(Network(net.widths, act), data)
+        assert torch.equal(one.losses(state[m : m + 1]), mixed.losses(state)[m : m + 1])
+        small = one.on_samples(draw[m : m + 1]).losses(state[m : m + 1])
+        assert torch.equal(small, mixed.on_samples(draw).losses(state)[m : m + 1])
+
+
 def test_nan_in_one_member_stays_there() -> None:
     net = Network((3, 5, 1), activation("tanh"))
     data = per_member_population(range(3), 3, 20)
@@ -186,6 +234,8 @@ def test_kernels_are_the_activation() -> None:
         (lambda net, data: Ensemble(net, data).layout.flatten([], DOUBLE, "cpu"), "at least one member"),
         (lambda net, data: Ensemble(net, data).layout.flatten(he_start(net, [0])[:1], DOUBLE, "cpu"), "shapes"),
         (lambda net, data: Ensemble(net, data).check_members(5), "members"),
+        (lambda net, data: Ensemble(net, data, activations=[net.activation] * 3).check_members(2), "3 activations"),
+        (lambda net, data: Ensemble(net, data, activations=[]), "an activation for each member"),
     ],
 )
 def test_hostile(make, word: str) -> None:

@@ -134,3 +134,20 @@ def test_divergence_and_budget_are_statuses() -> None:
 def test_hostile(make) -> None:
     with pytest.raises(ValueError):
         make()
+
+
+def test_members_of_several_activations_descend_as_alone() -> None:
+    acts = [activation(name) for name in ("gelu", "tanh", "gelu")]
+    both = Optimiser("adam", 0.02, noise=0.01, batch=8)
+    run = descend(NET, WEIGHTS, DATA, both, 60, activations=acts, escape="loss:0.9", record_every=20)
+    assert len(set(run.escape_steps.tolist())) == 3  # members leave one by one, so that the ensemble is narrowed
+    for m, act in enumerate(acts):
+        own = Population(DATA.covariates[m : m + 1], DATA.targets[m : m + 1], DATA.node_weights)
+        net = uniform_network(3, 4, 3, act)
+        start = [w[m : m + 1] for w in WEIGHTS]
+        alone = descend(net, start, own, both, 60, escape="loss:0.9", seeds=[m], record_every=20)
+        assert alone.escape_steps[0] == run.escape_steps[m]
+        assert torch.equal(alone.losses[0], run.losses[m])
+        assert all(torch.equal(a[0], b[m]) for a, b in zip(alone.weights, run.weights, strict=True))
+    with pytest.raises(ValueError, match="there are 2 activations"):
+        descend(NET, WEIGHTS, DATA, both, 1, activations=acts[:2])
