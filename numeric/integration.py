@@ -12,10 +12,12 @@ from numeric.ensemble import Ensemble
 from numeric.monitor import _ROOT_ITERATIONS, Bracket
 from numeric.recorder import Recorder
 from numeric.run_status import RunStatus
-from numeric.stepper import Field, Segment, Stepper, power
+from numeric.stepper import Field, Segment, Stepper, logarithm, power
 
 _SAFETY = 0.9
 _SHRINK, _GROW = 0.2, 5.0
+_BEYOND = 0.125  # of the last step: how far a step reaches past the end that is expected
+_PROBE, _FARTHEST = 1e-3, 0.1  # of the last step: the difference quotient at an end, and the way from there to it
 _LIVE, _CROSSED, _UNTIL, _NOT_FINITE, _UNDERFLOW, _SPENT, _AT_ONCE = range(7)
 _STATUS = {
     _CROSSED: RunStatus.ESCAPED,
@@ -196,8 +198,12 @@ def _control(
     if not growth:
         # The time to blow-up shrinks like 1/rho: anticipate it instead of waiting for a rejection.
         factor = torch.where(move, factor * (old.rates / fresh.rates).clamp(max=1.0), factor)
+    ahead = batch.h * factor
+    if stepper.monitor.rule is not None:
+        armed = move & batch.armed
+        ahead = torch.where(armed, torch.minimum(ahead, _way_to_escape(batch, stepper, old, fresh)), ahead)
     live = batch.ended == _LIVE
-    batch.h = torch.where(live, batch.h * factor, batch.h)
+    batch.h = torch.where(live, ahead, batch.h)
     tiny = 64.0 * torch.finfo(batch.h.dtype).eps
     travel = batch.h if growth else batch.h * batch.field.rates
     advance = travel / batch.field.rates  # the step in time
@@ -206,6 +212,21 @@ def _control(
     batch.end(stalled & ~good, _NOT_FINITE)
     batch.end(stalled, _UNDERFLOW)
     batch.end(outcome.counts[0][batch.ids] >= limits.budget, _SPENT)
+
+
+def _way_to_escape(batch: Batch, stepper: Stepper, old: Field, fresh: Field) -> Tensor:
+    """How far the escape should be, and a little, (A,); infinite where nothing can be said.
+
+    What the rule watches moves away from its initial value exponentially in the growth clock, until it saturates; a
+    step far beyond the escape, where the flow is another one, would be rejected.
+    """
+    begin, before, now = (stepper.monitor.gap(m, batch.initial) for m in (batch.initial, old.monitor, fresh.monitor))
+    moved, moves = begin - before, begin - now
+    seen = moved > math.sqrt(torch.finfo(begin.dtype).eps) * begin.abs()  # above rounding
+    growth = logarithm(moves / moved) / batch.h
+    way = logarithm(begin / moves) / growth
+    usable = seen & (growth > 0) & (way > 0)
+    return torch.where(usable, way + _BEYOND * batch.h, torch.full_like(way, math.inf))
 
 
 def _compact(batch: Batch, stepper: Stepper, outcome: Outcome) -> Batch:
@@ -239,21 +260,48 @@ def _resolve(ensemble: Ensemble, stepper: Stepper, limits: Limits, outcome: Outc
         )
         members = ensemble.select(ids)
         segment = stepper.complete(members, segment)
-        outcome.counts[0][ids] += len(stepper.pair.extra)
         end = torch.full_like(segment.h, limits.until)
+        initial = torch.cat([part[2] for part in parts])
         if code == _UNTIL:
-            outcome.state[ids] = stepper.at(segment, stepper.theta_of(segment, end))
-            continue
-        theta = _root(members, stepper, segment, torch.cat([part[2] for part in parts]), limits.rtol)
-        times = stepper.time_at(segment, theta)
-        late = times > limits.until
-        if bool(late.any()):
-            theta = torch.where(late, stepper.theta_of(segment, end), theta)
-        outcome.escape[ids] = torch.where(late, torch.full_like(times, math.nan), times).to(torch.float64)
-        if limits.stop:
-            outcome.state[ids] = stepper.at(segment, theta)
+            late = torch.ones_like(ids, dtype=torch.bool)
+            theta = stepper.theta_of(segment, end)
+        else:
+            theta = _root(members, stepper, segment, initial, limits.rtol)
+            late = stepper.time_at(segment, theta) > limits.until
+            if bool(late.any()):
+                theta = torch.where(late, stepper.theta_of(segment, end), theta)
+        state = _landed(members, stepper, segment, theta, initial, end, late)
+        outcome.counts[0][ids] += len(stepper.pair.extra) + stepper.pair.stages - 1
+        if code == _CROSSED:
+            times = state[:, stepper.time_column]
+            outcome.escape[ids] = torch.where(late, torch.full_like(times, math.nan), times).to(torch.float64)
+        if limits.stop or code == _UNTIL:
+            outcome.state[ids] = state
             for member in ids[late].tolist():
                 outcome.status[member] = RunStatus.UNTIL_REACHED
+
+
+def _landed(
+    ensemble: Ensemble, stepper: Stepper, segment: Segment, theta: Tensor, initial: Tensor, end: Tensor, late: Tensor
+) -> Tensor:
+    """The state (A, stride) at the end that the interpolant finds at theta (A,), with the accuracy of the pair.
+
+    The interpolant is of lower order, and its error in an end at a long step is many tolerances.  A step of theta h
+    ends next to the end; from there the derivative leads to it: to the time `end` where `late`, else to the root of the
+    escape rule, with a difference quotient for the rule's slope.
+    """
+    stepper.stages(theta.numel())[0].copy_(segment.stages[0])
+    state, fresh = stepper.step(ensemble, segment.start, segment.h * theta)
+    derivative, column = stepper.stages(theta.numel())[-1], stepper.time_column
+    rest = (end - state[:, column]) / derivative[:, column]
+    if stepper.monitor.rule is not None:
+        gap = stepper.monitor.gap(fresh.monitor, initial)
+        probe = _PROBE * segment.h
+        ahead = stepper.monitor.at(ensemble, state + derivative * probe[:, None])
+        slope = (stepper.monitor.gap(ahead, initial) - gap) / probe
+        rest = torch.where(late, rest, -gap / slope)
+    bound = _FARTHEST * segment.h
+    return state + derivative * torch.where(rest.isfinite(), rest.clamp(-bound, bound), 0.0)[:, None]
 
 
 def _root(ensemble: Ensemble, stepper: Stepper, segment: Segment, initial: Tensor, rtol: float) -> Tensor:

@@ -192,10 +192,20 @@ def _root_sum_of_squares(ratios: Tensor) -> Tensor:
 
 
 def power(values: Tensor, exponent: float) -> Tensor:
-    """values ** exponent for a short vector, through a padded buffer so that no entry depends on its position."""
+    """values ** exponent for a short vector."""
+    return _in_padded_buffer(values).pow_(exponent)[: values.numel()]
+
+
+def logarithm(values: Tensor) -> Tensor:
+    """log(values) for a short vector."""
+    return _in_padded_buffer(values).log_()[: values.numel()]
+
+
+def _in_padded_buffer(values: Tensor) -> Tensor:
+    """A copy with ones behind it, so that no entry of a vectorised function depends on its position."""
     buffer = torch.ones(padded(values.numel()), dtype=values.dtype, device=values.device)
     buffer[: values.numel()] = values
-    return buffer.pow_(exponent)[: values.numel()]
+    return buffer
 
 
 def _horner(coefficients: Sequence[float | Tensor], theta: Tensor) -> Tensor:

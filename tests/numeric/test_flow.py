@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
+from numeric import integration
 from numeric.activations import activation
 from numeric.data import Population, linear_population, single_mode_population
 from numeric.ensemble import Ensemble
@@ -83,6 +84,25 @@ def test_error_of_the_escape_time_follows_the_tolerance(method: str) -> None:
         )  # ten times looser: an honest, usually generous, estimate
 
 
+@pytest.mark.parametrize("rule", ["loss:0.5", "scale:1.2@1", "overlap:0.5"])
+def test_an_end_inside_a_long_step_is_as_exact_as_the_step(rule: str) -> None:
+    """A first long step ends behind the escape: the interpolant alone misses by up to twenty tolerances here."""
+    net, weights, data = members("tanh", 4, range(1, 4), 0.3, range(8), width=8)
+    exact = gradient_flow(net, weights, data, escape=rule, options=FlowOptions(rtol=1e-11, method="dop853"))
+    run = gradient_flow(net, weights, data, escape=rule, options=FlowOptions(rtol=1e-3))
+    torch.testing.assert_close(run.escape_times, exact.escape_times, rtol=2e-3, atol=0)
+
+
+def test_steps_do_not_reach_far_beyond_the_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, weights, data = members("tanh", 4, range(1, 4), 0.03, range(4), width=16)
+    guided = gradient_flow(net, weights, data, options=FlowOptions(rtol=1e-4))
+    monkeypatch.setattr(integration, "_way_to_escape", lambda batch, *_: torch.full_like(batch.h, math.inf))
+    blind = gradient_flow(net, weights, data, options=FlowOptions(rtol=1e-4))
+    torch.testing.assert_close(guided.escape_times, blind.escape_times, rtol=1e-4, atol=0)
+    assert int(guided.evaluations.sum()) < 0.9 * int(blind.evaluations.sum())
+    assert int(guided.rejected.sum()) < int(blind.rejected.sum())
+
+
 def test_order_of_convergence_of_the_stepper() -> None:
     """Fixed steps through dF/dt = F (1 - F^2), whose solution is known: error ~ h^order."""
     net = uniform_network(2, 1, 1, activation("linear"))
@@ -147,7 +167,7 @@ def test_the_full_network_is_the_manifold_ode() -> None:
     assert run.saved is not None
     np.testing.assert_allclose(run.saved.scales[0].numpy(), manifold_scalars(scales, width, times), rtol=1e-8)
     assert run.saved.losses[0, -1] < run.saved.losses[0, 0]
-    torch.testing.assert_close(run.saved.scales[0, -1], run.scales[0], rtol=1e-12, atol=0)
+    torch.testing.assert_close(run.saved.scales[0, -1], run.scales[0], rtol=1e-10, atol=0)
 
 
 def test_saved_times_are_the_same_with_any_step_and_go_on_after_the_escape() -> None:
