@@ -65,6 +65,19 @@ _ATTRIBUTES = frozenset(
         "notation",
     ]
 )
+# The converter leaves a sized delimiter (\\Bigl\\lVert) as the name of its command.
+_DELIMITERS = {
+    r"\lVert": "\u2016",
+    r"\rVert": "\u2016",
+    r"\Vert": "\u2016",
+    r"\|": "\u2016",
+    r"\lvert": "|",
+    r"\rvert": "|",
+    r"\langle": "\u27e8",
+    r"\rangle": "\u27e9",
+    r"\{": "{",
+    r"\}": "}",
+}
 LONGEST = 4000  # characters of a formula that are converted; more is no formula
 
 
@@ -86,6 +99,7 @@ def mathml(latex: str, display: str = "block") -> str:
         return source
     for element in tree.iter():
         element.tag = element.tag.removeprefix(f"{{{_NAMESPACE}}}")
+        element.text = _DELIMITERS.get(element.text or "", element.text)
     tree.set("xmlns", _NAMESPACE)
     tree.set("alttext", latex)
     return ET.tostring(tree, encoding="unicode")

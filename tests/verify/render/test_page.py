@@ -19,7 +19,7 @@ from verify.results import Results
 class Elements(HTMLParser):
     """Every element with its attributes, and whether tags balance."""
 
-    VOID = frozenset({"meta", "br", "img", "link", "input"})
+    VOID = frozenset({"meta", "br", "img", "link", "input", "wbr"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -108,6 +108,28 @@ def test_a_hostile_formula_is_shown_as_text_or_as_harmless_mathml(latex: str) ->
     assert "href" not in {name for _, attributes in elements.found for name in attributes}
 
 
+def test_the_converter_knows_every_command_of_the_statements() -> None:
+    """What it does not know it prints as its name."""
+    for claim in catalogue():
+        text = re.sub(r'alttext="[^"]*"', "", mathml(claim.latex))
+        assert text.startswith("<math"), claim.id
+        assert not re.search(r"\\[A-Za-z]+", text), claim.id
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "shown"),
+    [
+        (r"\lVert", r"\rVert", "\u2016\u2016"),
+        (r"\|", r"\|", "\u2016\u2016"),
+        (r"\langle", r"\rangle", "\u27e8\u27e9"),
+        (r"\{", r"\}", "{}"),
+    ],
+)
+def test_sized_delimiters_are_shown_as_they_look(left: str, right: str, shown: str) -> None:
+    text = re.sub(r'alttext="[^"]*"', "", mathml(rf"\Bigl{left} x \Bigr{right}"))
+    assert re.sub(r"<[^>]*>", "", text) == f"{shown[0]}x{shown[1]}"
+
+
 def test_a_formula_is_typeset() -> None:
     text = mathml(r"\dot X_l = -\tfrac{1}{N}\,\partial_{X_l}\mathcal{L}")
     assert {"math", "mover", "msub", "mfrac"} <= {tag for tag, _ in Elements(text).found}
@@ -140,6 +162,15 @@ def test_the_bound_of_a_formula_holds_ours_and_keeps_a_page_out() -> None:
     """Half of it is enough for every statement of the catalogue; no record makes the converter read ten thousand."""
     assert max(len(claim.latex) for claim in catalogue()) <= LONGEST / 2
     assert mathml("x" * 10_000).startswith("<code")
+
+
+def test_paper_is_white_and_nothing_on_it_scrolls(results: Results) -> None:
+    text = page.render(results)
+    assert re.findall(r"@media[^{]*dark[^{]*", text) == ["@media screen and (prefers-color-scheme: dark) "]
+    printed = text[text.index("@media print") : text.index("</style>")]
+    assert ".scroll, .statement { overflow: visible }" in printed
+    assert "<code>n=1</code>" in text
+    assert ",<wbr>" in text  # a long case breaks between its parameters
 
 
 def depending(results: Results) -> Results:
