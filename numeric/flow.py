@@ -81,7 +81,8 @@ class FlowOptions:
 
     rtol: relative tolerance per step.  method: "tsit5", or "dop853" for rtol below about 1e-8.  clock: "growth" or
     "time".  budget: gradient evaluations per member.  poll: steps between looks at who has finished, by default 1
-    on the CPU and 8 on CUDA.
+    on the CPU and 8 on CUDA.  crowd: the finished leave when at most this share of the batch is live, by default 1 on
+    the CPU and 1/2 on CUDA, where batches of sizes that halve find their kernels and their memory again.
     chunk: members per workspace, by default what fits the cache.
     """
 
@@ -90,6 +91,7 @@ class FlowOptions:
     clock: str = "growth"
     budget: int = 100_000
     poll: int | None = None
+    crowd: float | None = None
     chunk: int | None = None
     dtype: torch.dtype = torch.float64
     device: torch.device | str = "cpu"
@@ -102,6 +104,8 @@ class FlowOptions:
             raise ValueError(f"unknown clock {self.clock!r}; expected 'growth' or 'time'")
         if self.budget < 1 or (self.poll is not None and self.poll < 1):
             raise ValueError(f"budget and poll must be positive, got {self.budget} and {self.poll}")
+        if self.crowd is not None and not 0.0 < self.crowd <= 1.0:
+            raise ValueError(f"crowd must lie in (0, 1], got {self.crowd}")
         tableau(self.method)
 
 
@@ -169,7 +173,10 @@ class _Problem:
         stepper = Stepper(ensemble, tableau(options.method), state.shape[0], options.rtol, growth, monitor)
         recorder = None if times is None else Recorder(times, state, units, keep_states)
         poll = options.poll or (8 if device.type == "cuda" else 1)
-        limits = Limits(self.until, options.budget, 1 if recorder or not stop else poll, stop, options.rtol)
+        if recorder or not stop:
+            poll = 1
+        crowd = options.crowd or (0.5 if device.type == "cuda" else 1.0)
+        limits = Limits(self.until, options.budget, poll, crowd, stop, options.rtol)
         outcome = integrate(ensemble, state, stepper, limits, growth, recorder)
         return _result(ensemble, outcome, units, recorder)
 

@@ -33,12 +33,14 @@ _STATUS = {
 class Limits:
     """until: the end in time (inf for none).  budget: gradients per member.  poll: steps between compactions.
 
+    crowd: share of the batch that may be live for a compaction; below 1 there are few sizes of batches.
     stop: whether an escape ends a member's flow.  rtol: sets how exactly an end is located.
     """
 
     until: float
     budget: int
     poll: int
+    crowd: float
     stop: bool
     rtol: float
 
@@ -94,7 +96,7 @@ def integrate(
     live = ensemble
     steps = 0
     while batch.ids.numel():
-        if steps % limits.poll == 0 and bool((batch.ended != _LIVE).any()):
+        if steps % limits.poll == 0 and _is_sparse(batch, limits.crowd):
             batch = _compact(batch, stepper, outcome)
             live = ensemble.select(batch.ids)
             continue
@@ -102,6 +104,12 @@ def integrate(
         steps += 1
     _resolve(ensemble, stepper, limits, outcome)
     return outcome
+
+
+def _is_sparse(batch: Batch, crowd: float) -> bool:
+    """Whether members have ended, and so many that those who live are at most `crowd` of the batch."""
+    live = int((batch.ended == _LIVE).sum())
+    return live < batch.ended.numel() and live <= crowd * batch.ended.numel()
 
 
 def _start(

@@ -210,9 +210,9 @@ def test_bitwise_invariance(name: str) -> None:
     net, weights, data = members(name, 4, range(1, 4), 0.1, range(6), width=4)
     whole = gradient_flow(net, weights, data)
 
-    def part(order: list[int], chunk: int | None = None, poll: int | None = None) -> torch.Tensor:
+    def part(order: list[int], **batching: float) -> torch.Tensor:
         some = Population(data.covariates[order], data.targets[order], data.node_weights)
-        options = FlowOptions(chunk=chunk, poll=poll)
+        options = FlowOptions(**batching)  # type: ignore[arg-type]
         return gradient_flow(net, [w[order] for w in weights], some, options=options).escape_times
 
     assert torch.equal(part([3, 1, 5, 0, 4, 2]), whole.escape_times[[3, 1, 5, 0, 4, 2]])
@@ -221,6 +221,7 @@ def test_bitwise_invariance(name: str) -> None:
     assert torch.equal(part([4, 2]), whole.escape_times[[4, 2]])
     assert torch.equal(part(list(range(6)), chunk=1), whole.escape_times)
     assert torch.equal(part(list(range(6)), chunk=4, poll=5), whole.escape_times)
+    assert torch.equal(part(list(range(6)), crowd=0.5), whole.escape_times)
 
 
 def test_thread_count_changes_nothing_to_ten_digits() -> None:
@@ -313,6 +314,7 @@ def test_time_dependence_of_a_deep_linear_scalar() -> None:
         ({"escape": None}, "needs an end"),
         ({"escape": "loss:2"}, "0 < F < 1"),
         ({"escape": "scale:1@9"}, "layer 9"),
+        ({"options": {"crowd": 0.0}}, "crowd"),
         ({"until": -1.0}, "until"),
         ({"saved_times": [2.0, 1.0]}, "increasing"),
         ({"weights": "zero"}, "exactly zero"),
