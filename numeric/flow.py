@@ -1,8 +1,9 @@
 """Adaptive gradient flow dW/dt = -grad of one network or an ensemble, with escape events and saved times.
 
 The error norm is max_l |err_l|_F/(rtol |W_l|_F), relative in every layer however small, and |err_t|/(rtol t).  Finished
-members leave the batch.  Escape times are located on the pair's own interpolant by a bracketed root.  Nothing that one
-member does touches another: escape times are bit for bit the same under permutation and for any chunk size and batch.
+members leave the batch.  An end inside a step is located on the pair's own interpolant by a bracketed root and reached
+by a step of its own, so that it is as exact as the pair.  Nothing that one member does touches another: escape times
+are bit for bit the same under permutation and for any chunk size and batch.
 """
 
 from __future__ import annotations
