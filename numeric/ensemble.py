@@ -31,6 +31,7 @@ from numeric.workspace import Plan, Workspace
 
 _BUFFER_BYTES = 2**17  # one layer's buffer of one member: larger blocks of samples leave the second-level cache
 _CHUNK_BYTES = 3 * 2**19  # workspace of a chunk, per thread: a compromise of cache misses and the cost of a call
+_COMPILED_CHUNK = 4  # times as much where kernels are compiled: a call of one takes 20 us, ten times another's
 _CUDA_CHUNK_BYTES = 2**31
 _LINE = 16  # elements: a cache line of float32, two of float64
 
@@ -39,9 +40,10 @@ class Ensemble:
     """Loss and gradient of M networks of one shape on a population (its own for each member, or one for all).
 
     activations: one for each member, in place of the network's; members are taken in runs of one activation, each with
-    the numbers of an ensemble of that activation alone.  Raises ValueError when sizes do not fit.  Where the device
-    runs out of memory the chunks are halved, which changes no number; MemoryError, one sentence, when a single member
-    is too much.  Not for subclassing; not safe to share between threads (workspaces).
+    the numbers of an ensemble of that activation alone.  compiled: pointwise passes by `numeric.compiled`.  Raises
+    ValueError when sizes do not fit.  Where the device runs out of memory the chunks are halved, which changes no
+    number; MemoryError, one sentence, when a single member is too much.  Not for subclassing; not safe to share
+    between threads (workspaces).
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Ensemble:
         criterion: Loss | None = None,
         *,
         activations: Sequence[Activation] | None = None,
+        compiled: bool = False,
         dtype: torch.dtype = torch.float64,
         device: torch.device | str = "cpu",
         chunk: int | None = None,
@@ -69,8 +72,9 @@ class Ensemble:
         each = (net.activation,) if activations is None else tuple(activations)
         if not each:
             raise ValueError("expected an activation for each member, got none")
-        made = {one: kernel(one) for one in each}
+        made = {one: kernel(one, compiled) for one in each}
         self._kernels = None if activations is None else tuple(made[one] for one in each)
+        self._compiled = compiled
         self._stores_slope = any(k.stores_slope for k in made.values())
         self._runs = _runs([made[one] for one in each])
         self._dtype, self._device = dtype, torch.device(device)
@@ -284,7 +288,8 @@ class Ensemble:
         return -(-self.data.samples // (blocks * _LINE)) * _LINE
 
     def _members_per_chunk(self) -> int:
-        budget = _CUDA_CHUNK_BYTES if self._device.type == "cuda" else _CHUNK_BYTES * torch.get_num_threads()
+        calls = _COMPILED_CHUNK if self._compiled else 1
+        budget = _CUDA_CHUNK_BYTES if self._device.type == "cuda" else calls * _CHUNK_BYTES * torch.get_num_threads()
         return max(1, budget // (self._widest * self._block * self._bytes_per_unit(self._stores_slope)))
 
     def _bytes_per_unit(self, stores_slope: bool) -> int:

@@ -16,6 +16,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from numeric.activations import Activation
 from numeric.data import Population
 from numeric.ensemble import Ensemble
 from numeric.escape_rule import EscapeRule, parse_escape_rule
@@ -84,7 +85,7 @@ class FlowOptions:
     "time".  budget: gradient evaluations per member.  poll: steps between looks at who has finished, by default 1
     on the CPU and 8 on CUDA.  crowd: the finished leave when at most this share of the batch is live, by default 1 on
     the CPU and 1/2 on CUDA, where batches of sizes that halve find their kernels and their memory again.
-    chunk: members per workspace, by default what fits the cache.
+    chunk: members per workspace, by default what fits the cache.  compiled: pointwise passes by torch.compile.
     """
 
     rtol: float = 1e-6
@@ -94,6 +95,7 @@ class FlowOptions:
     poll: int | None = None
     crowd: float | None = None
     chunk: int | None = None
+    compiled: bool = False
     dtype: torch.dtype = torch.float64
     device: torch.device | str = "cpu"
 
@@ -116,6 +118,7 @@ def gradient_flow(
     data: Population,
     *,
     criterion: Loss | None = None,
+    activations: Sequence[Activation] | None = None,
     escape: str | EscapeRule | None = "loss:0.5",
     until: float | None = None,
     saved_times: Sequence[float] | Tensor | None = None,
@@ -126,8 +129,9 @@ def gradient_flow(
 ) -> FlowResult:
     """Integrate the gradient flow from `weights` ((M, n_l, n_{l-1}) or unbatched) until escape, `until`, or the budget.
 
-    saved_times: increasing times at which to record; their last one is `until` if that is not given.  With
-    stop_at_escape False the escape time is recorded and the flow goes on.  Time is gradient-flow time, dW/dt = -grad.
+    activations: one for each member, by default the network's.  saved_times: increasing times at which to record; their
+    last one is `until` if that is not given.  With stop_at_escape False the escape time is recorded and the flow goes
+    on.  Time is gradient-flow time, dW/dt = -grad.
     Members are integrated together, or in smaller batches where the device runs out of memory: no number depends on it.
     Raises ValueError for weights that do not fit, a layer that is exactly zero (the growth clock divides by |W_l|), or
     a run that could never stop (neither escape nor until); MemoryError when a single member is too much.
@@ -142,7 +146,7 @@ def gradient_flow(
         raise ValueError("the flow needs an end: give an escape rule or `until`")
     rule = None if escape is None else parse_escape_rule(escape, net.depth)
     began = perf_counter()
-    problem = _Problem(net, data, criterion, rule, math.inf if until is None else float(until), options)
+    problem = _Problem(net, data, criterion, activations, rule, math.inf if until is None else float(until), options)
     result = _solve(problem, weights, times, keep_states, stop_at_escape)
     if estimate_error:
         loose = replace(problem, options=replace(options, rtol=min(0.5, 10.0 * options.rtol)))
@@ -156,6 +160,7 @@ class _Problem:
     net: Network
     data: Population
     criterion: Loss | None
+    activations: Sequence[Activation] | None
     rule: EscapeRule | None
     until: float
     options: FlowOptions
@@ -164,7 +169,14 @@ class _Problem:
         options = self.options
         device = torch.device(options.device)
         ensemble = Ensemble(
-            self.net, self.data, self.criterion, dtype=options.dtype, device=device, chunk=options.chunk
+            self.net,
+            self.data,
+            self.criterion,
+            activations=self.activations,
+            compiled=options.compiled,
+            dtype=options.dtype,
+            device=device,
+            chunk=options.chunk,
         )
         state = ensemble.layout.flatten(weights, options.dtype, device)
         ensemble.check_members(state.shape[0])
@@ -202,7 +214,8 @@ def _solve(
         part = [w[rows] if w.ndim == 3 and w.shape[0] == members else w for w in weights]
         data = problem.data
         x, y = (t[rows] if t.ndim == 3 else t for t in (data.covariates, data.targets))
-        own = replace(problem, data=Population(x, y, data.node_weights))
+        each = None if problem.activations is None else problem.activations[rows]
+        own = replace(problem, data=Population(x, y, data.node_weights), activations=each)
         halves.append(_solve(own, part, times, keep_states, stop))
     return _joined(halves)
 

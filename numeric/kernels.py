@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from numeric.activations import Activation
+from numeric.compiled import Call, compiled_forward
 
 PAD = 64
 
-Call = Callable[[], object]
 Bind = Callable[[Tensor, Tensor, Tensor], Call]
 
 
@@ -30,9 +30,9 @@ Bind = Callable[[Tensor, Tensor, Tensor], Call]
 class Kernel:
     """The passes of an activation, to be bound to buffers.
 
-    forward(z, h, scratch)(): h <- s(z), and z keeps what the backward pass needs: s'(z) if `stores_slope`; else z and h
-    are one buffer.  backward(p, z, h)(): h <- p s'(z), where z and h are as the forward pass left them.  linear: both
-    do nothing, so that p must be h already.
+    forward(z, h, scratch)(): h <- s(z), and z keeps what the backward pass needs, s'(z) or z, if `stores_slope`; else z
+    and h are one buffer.  backward(p, z, h)(): h <- p s'(z), where z and h are as the forward pass left them.  linear:
+    both do nothing, so that p must be h already.
     """
 
     forward: Bind
@@ -41,13 +41,18 @@ class Kernel:
     linear: bool = False
 
 
-def kernel(activation: Activation) -> Kernel:
-    """The fused kernel of an activation; a generic one, which allocates, where none is written here."""
+def kernel(activation: Activation, compiled: bool = False) -> Kernel:
+    """The fused kernel of an activation; a generic one, which allocates, where none is written here.
+
+    compiled: its definitions as one pass by `numeric.compiled`.
+    """
+    if compiled and activation.tree != ("z",):  # torch.compile would write z before it has copied it
+        return Kernel(partial(compiled_forward, activation), _multiply)
     if not activation.parameters:
         if activation.name in _FROM_OUTPUT:
             return Kernel(*_FROM_OUTPUT[activation.name], stores_slope=False, linear=activation.name == "linear")
         if activation.name in _WITH_SLOPE:
-            return Kernel(_WITH_SLOPE[activation.name], _multiply)
+            return Kernel(*_WITH_SLOPE[activation.name])
     return Kernel(lambda z, h, scratch: partial(_generic, activation, z, h), _multiply)
 
 
@@ -101,18 +106,32 @@ def _relu_backward(p: Tensor, z: Tensor, h: Tensor) -> Call:
 
 def _gelu(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
     # s = z Phi, s' = Phi + z exp(-z^2/2)/sqrt(2 pi).
+    if _fused_gelu(z):
+        return partial(torch.ops.aten.gelu.out, z, out=h)
+    zero, half = z.new_zeros(()), z.new_full((), 0.5)
     exp = _in_place(np.exp, torch.exp, scratch)
 
     def run() -> None:
-        torch.mul(z, z, out=scratch).mul_(-0.5)
-        exp()
         torch.mul(z, math.sqrt(0.5), out=h)
-        h.erf_().mul_(0.5).add_(0.5)
+        torch.addcmul(zero, h, h, value=-1.0, out=scratch)
+        exp()
+        torch.add(half, h.erf_(), alpha=0.5, out=h)
         torch.addcmul(h, z, scratch, value=1.0 / math.sqrt(2.0 * math.pi), out=scratch)
         h.mul_(z)
         z.copy_(scratch)
 
     return run
+
+
+def _gelu_backward(p: Tensor, z: Tensor, h: Tensor) -> Call:
+    if _fused_gelu(z):
+        return partial(torch.ops.aten.gelu_backward.grad_input, p, z, grad_input=h)
+    return _multiply(p, z, h)
+
+
+def _fused_gelu(z: Tensor) -> bool:
+    """Whether torch's own passes pay, which make erf in both: on GPUs, and by a quarter in float32, not in float64."""
+    return z.device.type != "cpu" or z.dtype == torch.float32
 
 
 def _silu(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
@@ -138,9 +157,14 @@ def _erf(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
 
 
 def _sin(z: Tensor, h: Tensor, scratch: Tensor) -> Call:
+    if _by_numpy(z) and z.dtype == torch.float32:  # two fifths of torch's time; in float64 more than twice
+        sin, cos = partial(np.sin, z.numpy(), h.numpy()), partial(np.cos, z.numpy(), z.numpy())
+    else:
+        sin, cos = partial(torch.sin, z, out=h), partial(torch.cos, z, out=z)
+
     def run() -> None:
-        torch.sin(z, out=h)
-        z.cos_()
+        sin()
+        cos()
 
     return run
 
@@ -157,4 +181,9 @@ _FROM_OUTPUT: dict[str, tuple[Bind, Bind]] = {
     "relu": (_relu, _relu_backward),
 }
 
-_WITH_SLOPE: dict[str, Bind] = {"gelu": _gelu, "silu": _silu, "erf": _erf, "sin": _sin}
+_WITH_SLOPE: dict[str, tuple[Bind, Bind]] = {
+    "gelu": (_gelu, _gelu_backward),
+    "silu": (_silu, _multiply),
+    "erf": (_erf, _multiply),
+    "sin": (_sin, _multiply),
+}

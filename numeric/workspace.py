@@ -12,7 +12,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from numeric.kernels import Call, Kernel, padded
+from numeric.compiled import Call
+from numeric.kernels import Kernel, padded
 from numeric.products import Operand, Products
 
 

@@ -10,6 +10,7 @@ import gc
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,31 @@ def gradient_rows(depth: int, samples: int, dtype: torch.dtype) -> list[dict[str
     return result
 
 
+def compiled_rows(dtype: torch.dtype) -> list[dict[str, Any]]:
+    """What `compiled` gains where a kernel is written by hand (gelu, silu, sin, tanh) and where none is."""
+    result = []
+    for name in ("gelu", "silu", "sin", "tanh", "swish", "elu"):
+        net = uniform_network(4, WIDTH, INPUTS, activation(name))
+        data = single_mode_batches(net, range(MEMBERS), 256)
+        weights = he_start(net, range(MEMBERS))
+        sides = {side: Ensemble(net, data, compiled=side, dtype=dtype) for side in (True, False)}
+        state = sides[True].layout.flatten(weights, dtype, "cpu")
+        out = torch.zeros_like(state)
+        times = interleaved({str(side): partial(ensemble.gradient, state, out) for side, ensemble in sides.items()})
+        result.append(
+            {
+                "kernel": f"gradient L=4 N={WIDTH} n=256 {str(dtype).removeprefix('torch.')} {name}, compiled",
+                "ours_seconds": times["True"],
+                "peer": "the default kernel",
+                "peer_seconds": times["False"],
+                "ratio": times["False"] / times["True"],
+                "bar": None,
+                "met": None,
+            }
+        )
+    return result
+
+
 def memory_row() -> dict[str, Any]:
     """Extra memory at M = 256: our buffers against the growth of the peak resident size in vmap(grad)."""
     members, samples = 256, 256
@@ -211,6 +237,8 @@ def rows() -> list[dict[str, Any]]:
             for samples in (256, 1024):
                 for dtype in (torch.float64, torch.float32):
                     result += gradient_rows(depth, samples, dtype)
+        for dtype in (torch.float64, torch.float32):
+            result += compiled_rows(dtype)
     finally:
         torch.set_num_threads(threads)
     return result

@@ -224,6 +224,42 @@ def test_bitwise_invariance(name: str) -> None:
     assert torch.equal(part(list(range(6)), crowd=0.5), whole.escape_times)
 
 
+def test_members_of_several_activations_flow_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("tanh", "gelu", "tanh", "silu", "gelu")
+    net, weights, data = members("relu", 3, range(1, 4), 0.2, range(5))
+    acts = [activation(name) for name in names]
+    saved = [0.5, 2.0]
+    run = gradient_flow(net, weights, data, activations=acts, escape="loss:0.7", until=60.0, saved_times=saved)
+    assert run.saved is not None
+    for name in set(names):
+        rows = [m for m, other in enumerate(names) if other == name]
+        own = Population(data.covariates[rows], data.targets[rows], data.node_weights)
+        plain, part = Network(net.widths, activation(name)), [w[rows] for w in weights]
+        alone = gradient_flow(plain, part, own, escape="loss:0.7", until=60.0, saved_times=saved)
+        assert alone.saved is not None
+        assert alone.status == tuple(run.status[m] for m in rows)
+        for got, want in (
+            (run.escape_times, alone.escape_times),
+            (run.evaluations, alone.evaluations),
+            (run.saved.scales, alone.saved.scales),
+            *zip(run.weights, alone.weights, strict=True),
+        ):
+            torch.testing.assert_close(got[rows], want, rtol=0, atol=0, equal_nan=True)
+    # Where memory lacks, the halves keep their activations.
+    passes = Ensemble._passes
+
+    def scarce(ensemble: Ensemble, state: torch.Tensor, *rest: object) -> torch.Tensor:
+        if state.shape[0] > 2:
+            raise MemoryError("three do not fit")
+        return passes(ensemble, state, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Ensemble, "_passes", scarce)
+    again = gradient_flow(net, weights, data, activations=acts, escape="loss:0.7", until=60.0)
+    torch.testing.assert_close(again.escape_times, run.escape_times, rtol=0, atol=0, equal_nan=True)
+    with pytest.raises(ValueError, match="there are 4 activations"):
+        gradient_flow(net, weights, data, activations=acts[:4])
+
+
 def test_thread_count_changes_nothing_to_ten_digits() -> None:
     net, weights, data = members("tanh", 3, range(1, 4), 0.2, range(2))
     threads = torch.get_num_threads()
