@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from numeric.equivalence import equivalence_bound as equivalence_bound
     from numeric.equivalence import paired_slopes as paired_slopes
     from numeric.equivalence import student_half_width as student_half_width
+    from numeric.escape_enclosure import ValidatedEscape as ValidatedEscape
+    from numeric.escape_enclosure import validated_escape as validated_escape
     from numeric.escape_rule import EscapeRule as EscapeRule
     from numeric.escape_rule import parse_escape_rule as parse_escape_rule
     from numeric.estimators import Limit as Limit
@@ -217,6 +219,7 @@ _PUBLIC: dict[str, str] = {
     "TaylorFit": "taylor_fit",
     "Teacher": "data",
     "UniversalityMeasurement": "universality",
+    "ValidatedEscape": "escape_enclosure",
     "activation": "activations",
     "activation_from_tree": "activations",
     "activation_jet": "activation_jets",
@@ -319,6 +322,7 @@ _PUBLIC: dict[str, str] = {
     "transverse_distance": "alignment",
     "trapezoid": "data",
     "uniform_network": "network",
+    "validated_escape": "escape_enclosure",
     "weights_after_gd_step": "imbalance",
 }
 

@@ -101,10 +101,10 @@ def _enclose(model: ManifoldModel, X: list[Any], lead: int, level: Any, digits: 
     lower, upper = enclosure.lower(), enclosure.upper()
     accuracy = enclosure.rel_accuracy_bits() * 0.30103
     shown = digits + 5
-    return CertifiedEscape(_outward(lower, shown, -1), _outward(upper, shown, 1), accuracy)
+    return CertifiedEscape(outward(lower, shown, -1), outward(upper, shown, 1), accuracy)
 
 
-def _outward(value: Any, digits: int, side: int) -> str:
+def outward(value: Any, digits: int, side: int) -> str:
     """A decimal string on the given side of ``value``: its rounding, moved by one unit of the last digit shown."""
     nearest = flint.arb(value.str(digits, radius=False))
     moved = nearest + side * abs(nearest) * flint.arb(10) ** (1 - digits)

@@ -76,6 +76,12 @@ def _tanh_pair(z: Ball) -> tuple[Ball, Ball]:
     return s, 1 - s * s
 
 
+def _asinh(z: Any) -> Any:
+    if isinstance(z, flint.arb):
+        return z.asinh()
+    return (z + (1 + z * z).sqrt()).log()
+
+
 def _erf_pair(z: Ball) -> tuple[Ball, Ball]:
     return z.erf(), 2 * (-z * z).exp() / flint.arb.const_sqrt_pi()
 
@@ -127,7 +133,7 @@ _FORMULAS: Mapping[str, tuple[Formula, Callable[[Ball], tuple[Ball, Ball]] | Non
     "erf": (lambda z: z.erf(), _erf_pair, True),
     "sin": (lambda z: z.sin(), _sin_pair, True),
     "arctan": (lambda z: z.atan(), lambda z: (z.atan(), 1 / (1 + z * z)), True),
-    "asinh": (lambda z: (z + (1 + z * z).sqrt()).log(), None, True),
+    "asinh": (_asinh, None, True),
     "sinh": (lambda z: (z.exp() - (-z).exp()) * _half(), None, True),
     "cubic": (lambda z: z - z * z * z / 3, lambda z: (z - z * z * z / 3, 1 - z * z), True),
     "quadratic": (lambda z: z + z * z / 2, lambda z: (z + z * z / 2, 1 + z), False),

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.ball_manifold import exact
+from numeric.chebyshev import column
 from numeric.collocation_element import Collocation, Element, Newton, collocation
 from numeric.escape_rule import EscapeRule, parse_escape_rule
 from numeric.manifold import ManifoldModel
@@ -88,6 +89,43 @@ def precise_escape(
     the rule already, an activation that is not analytic, digits outside 10 .. 200, a flow that does not escape, or if
     the solution leaves the region where the method converges.
     """
+    return _solve(model, start, rule, digits)[0]
+
+
+@dataclass(frozen=True)
+class CollocationPiece:
+    """The solution that ``precise_escape`` finds on one element, with no bound of its error.
+
+    Chebyshev coefficients (exact balls) of log|X_m| of each layer but the leading one, in x = (s - left)/half - 1; s is
+    the logarithm of the leading layer's scale over its start.
+    """
+
+    left: Ball
+    half: Ball
+    coefficients: tuple[tuple[Ball, ...], ...]
+
+
+def collocation_pieces(
+    model: ManifoldModel,
+    start: Sequence[str | float | Fraction],
+    rule: str | EscapeRule = "scale:0.5@1",
+    digits: int = 30,
+) -> list[CollocationPiece]:
+    """The solution behind ``precise_escape`` from left to right; the same arguments and errors."""
+    _, solver = _solve(model, start, rule, digits)
+    origin = solver.elements[0].v[0]
+    pieces = []
+    with flint.ctx.workprec(solver.shared.bits):
+        for element in solver.elements:
+            columns = [element.grid.coefficients * column(row) for row in element.values]
+            coefficients = tuple(tuple(c[k, 0].mid() for k in range(c.nrows())) for c in columns)
+            pieces.append(CollocationPiece((element.v[0] - origin).mid(), element.half, coefficients))
+    return pieces
+
+
+def _solve(
+    model: ManifoldModel, start: Sequence[str | float | Fraction], rule: str | EscapeRule, digits: int
+) -> tuple[PreciseEscape, _Solver]:
     parsed = parse_escape_rule(rule, model.depth)
     if not 10 <= digits <= 200:
         raise ValueError(f"digits must lie between 10 and 200, got {digits!r}")
@@ -99,10 +137,10 @@ def precise_escape(
         if not all(x.is_finite() and x != 0 for x in X):
             raise ValueError(f"start must be finite and not zero, got {start!r}")
         if parsed.kind != "scale":
-            return solver.solve_for_number(X)
+            return solver.solve_for_number(X), solver
         if not abs(X[parsed.layer - 1]) < exact(parsed.level):
             raise ValueError(f"start must be finite, not zero and below the level {parsed.level:g}, got {start!r}")
-        return solver.solve(X, parsed.layer - 1, exact(parsed.level).log())
+        return solver.solve(X, parsed.layer - 1, exact(parsed.level).log()), solver
 
 
 def _float64_escape(model: ManifoldModel, rule: EscapeRule, start: FloatArray) -> FloatArray:
@@ -141,6 +179,7 @@ class _Solver:
     def __init__(self, model: ManifoldModel, rule: EscapeRule, digits: int) -> None:
         self.model, self.rule, self.digits, self.lead = model, rule, digits, 0
         self.shared: Collocation = collocation(model, digits)
+        self.elements: list[Element] = []  # of the last march
 
     def solve_for_number(self, X: list[Ball]) -> PreciseEscape:
         """Under the rules loss and overlap: with a layer that increases all the way and needs few elements."""
@@ -199,7 +238,7 @@ class _Solver:
         signs, logs = _signs_and_logs(X)
         time, truncation, iteration, rounding, root = flint.arb(0), 0.0, 0.0, 0.0, 0.0
         todo: list[tuple[Ball, Ball, Newton | None, int]] = [(*piece, _HALVINGS) for piece in reversed(plan)]
-        count = 0
+        self.elements = []
         while todo:
             left, right, newton, halvings = todo.pop()
             element = Element(self.shared, self.lead, signs, left, right, logs)
@@ -214,7 +253,8 @@ class _Solver:
                 middle = ((left + right) / 2).mid()
                 todo += [(middle, right, None, halvings - 1), (left, middle, None, halvings - 1)]
                 continue
-            time, logs, count = time + increment, ends, count + 1
+            time, logs = time + increment, ends
+            self.elements.append(element)
             truncation, iteration, rounding = (
                 a + b for a, b in zip((truncation, iteration, rounding), errors, strict=True)
             )
@@ -238,7 +278,7 @@ class _Solver:
             relative[2],
             relative[3],
             tuple(x.mid().str(self.digits, radius=False) for x in final),
-            count,
+            len(self.elements),
             self.shared.degree,
             len(self.shared.levels),
         )
