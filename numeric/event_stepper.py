@@ -29,6 +29,9 @@ class Chart(Protocol):
     def field(self, state: FloatArray, at_event: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """d state / d clock [M, n], the observable g [M], dg / d(own clock) [M] and d(own clock) / dt [M]."""
 
+    def slopes(self, state: FloatArray, at_event: BoolArray) -> FloatArray:
+        """The first of what ``field`` gives, for the stages of a step, which need nothing else."""
+
     def hold(self, members: BoolArray, speed: FloatArray) -> None:
         """From now on the clock of these members runs at this ``speed`` [M] at least, so that it does not stall."""
 
@@ -105,7 +108,7 @@ class _Run:
 
     def _step(self) -> None:
         chart, at_event, size = self.chart, self.at_event, self.size
-        new, errors = step(lambda y: chart.field(y, at_event)[0], chart.state, self.slope, size)
+        new, errors = step(lambda y: chart.slopes(y, at_event), chart.state, self.slope, size)
         norm = error_norm(errors, chart.tolerance(chart.state, new, self.rtol), size)
         slope, g, g_slope, speed = chart.field(new, at_event)
         self.end.evaluations[self.index] += STAGES
@@ -140,11 +143,14 @@ class _Run:
             self.slope = np.where(landed[:, None], self.slope / self.g_slope[:, None], self.slope)
         overshoots = np.abs(self.size) >= np.abs(self.remaining)
         self.size = np.where(landed | self.at_event & overshoots, self.remaining, self.size)
+        late = chart.times(chart.state) > self.until
+        if not (lost | arrived | late).any():
+            return
         reasons = np.full(self.index.size, None, dtype=object)
         reasons[lost] = RunStatus.STEP_UNDERFLOW
         reasons[lost & np.isinf(norm)] = RunStatus.NOT_FINITE
         reasons[arrived] = RunStatus.ESCAPED
-        reasons[chart.times(chart.state) > self.until] = RunStatus.UNTIL_REACHED
+        reasons[late] = RunStatus.UNTIL_REACHED
         for reason in RunStatus:
             self._retire(np.asarray(reasons == reason), reason)
             reasons = reasons[reasons != reason]

@@ -129,7 +129,7 @@ class ManifoldModel:
             inputs.append(s)
             derivatives.append(ds)
         residual = scaled[:, -1, None] * inputs[-1]
-        residual -= self._targets
+        np.subtract(residual, self._targets, out=residual)
         weighted = residual * self.rule.weights
         gradient = self._pull_back(scaled, inputs, derivatives, weighted)
         rates = -self.mobilities * gradient
@@ -148,12 +148,15 @@ class ManifoldModel:
     ) -> FloatArray:
         """sum_n cotangent_n dyhat_n/dX_l [M, L]; the cotangent is [M, n] or [n]."""
         gradient, delta = np.empty_like(scaled), cotangent
-        for layer in range(self.depth - 1, -1, -1):
-            gradient[:, layer] = np.vecdot(inputs[layer], delta)
-            if layer > 0:
-                slope = scaled[:, layer, None] * derivatives[layer - 1]
-                delta = np.multiply(slope, delta, out=slope)
-        return gradient * self.gains
+        for layer in range(self.depth - 1, 0, -1):
+            np.vecdot(inputs[layer], delta, out=gradient[:, layer])
+            # dz_l/dz_{l-1} without its factor a_l X_l, which is the same at all nodes and comes in below
+            delta = delta * derivatives[layer - 1]
+        np.vecdot(inputs[0], delta, out=gradient[:, 0])
+        later = np.multiply.accumulate(scaled[:, :0:-1], axis=1)[:, ::-1]  # prod_{m > l} a_m X_m
+        gradient[:, :-1] *= later
+        gradient *= self.gains
+        return gradient
 
     def _default_rule(self) -> GaussianRule:
         even_only = self.activation.odd and self.teacher.odd

@@ -68,14 +68,30 @@ class LogChart:
         """As in :class:`~numeric.event_stepper.Chart`."""
         X = self.scales(state)
         rates, g, g_rate = self._observable(self._model, X)
-        relative = rates / X
-        growth = np.vecdot(relative, self._mean)
+        rates /= X
+        growth = np.vecdot(rates, self._mean)
         speed = np.maximum(growth, self._held)
-        clock = np.where(at_event, g_rate, speed)
-        slope = np.empty_like(state)
-        slope[:, :-1] = relative / clock[:, None]
-        slope[:, -1] = (self._rate - np.exp(-self._exponent * self._advance(state)) * growth) / clock
+        slope = self._slopes(state, rates, growth, np.where(at_event, g_rate, speed) if at_event.any() else speed)
         return slope, g, g_rate / speed, speed
+
+    def slopes(self, state: FloatArray, at_event: BoolArray) -> FloatArray:
+        """As in :class:`~numeric.event_stepper.Chart`."""
+        if at_event.any():
+            return self.field(state, at_event)[0]
+        X = self.scales(state)
+        rates = self._model.evaluate(X)[0]
+        rates /= X
+        growth = np.vecdot(rates, self._mean)
+        return self._slopes(state, rates, growth, np.maximum(growth, self._held))
+
+    def _slopes(self, state: FloatArray, rates: FloatArray, growth: FloatArray, clock: FloatArray) -> FloatArray:
+        """d state / d clock from the relative rates and their mean over the small layers."""
+        slope = np.empty_like(state)
+        np.divide(rates, clock[:, None], out=slope[:, :-1])
+        share = np.exp(-self._exponent * self._advance(state))
+        share *= growth
+        slope[:, -1] = (self._rate - share) / clock
+        return slope
 
     def hold(self, members: BoolArray, speed: FloatArray) -> None:
         """Past its maximum dv/dt tends to zero; there the clock goes on with time."""
@@ -145,6 +161,10 @@ class TimeChart:
         clock = np.where(at_event, g_rate, 1.0)
         ones = np.ones(rates.shape[0])
         return np.column_stack([rates, ones]) / clock[:, None], g, g_rate, ones
+
+    def slopes(self, state: FloatArray, at_event: BoolArray) -> FloatArray:
+        """As in :class:`~numeric.event_stepper.Chart`."""
+        return self.field(state, at_event)[0]
 
     def hold(self, members: BoolArray, speed: FloatArray) -> None:
         """Time never slows down."""

@@ -107,6 +107,10 @@ class ResidualChart:
         self._eta_size = np.abs(eta[:, small]).max(axis=1) * damping[:, 0]
         return slope * (speed / np.where(at_event, g_rate, held))[:, None], g, g_rate / held, held
 
+    def slopes(self, state: FloatArray, at_event: BoolArray) -> FloatArray:
+        """As in :class:`~numeric.event_stepper.Chart`."""
+        return self.field(state, at_event)[0]
+
     def hold(self, members: BoolArray, speed: FloatArray) -> None:
         """As in :class:`~numeric.event_stepper.Chart`."""
         self._held = np.where(members, np.maximum(self._held, speed), self._held)
