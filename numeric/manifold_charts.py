@@ -13,6 +13,7 @@ BoolArray = NDArray[np.bool_]
 
 _FIRST_STEP = 0.5  # of the clock; the controller corrects it after one step
 _SMALLEST_STEP = 1e-13
+_SHARE = 0.01  # of the tolerance of the time, for what the scales contribute in one of some tens of steps
 
 
 class _Observable:
@@ -48,8 +49,10 @@ class LogChart:
         start_times: FloatArray,
         reference: FloatArray,
         small: BoolArray,
+        slack: float = 1.0,
     ) -> None:
-        self._model, self._observable = model, _Observable(rule, reference)
+        self._model, self._observable, self._slack = model, _Observable(rule, reference), slack
+        self._growth = np.zeros(X.shape[0])
         self._signs, self._mean = np.sign(X), small / small.sum(axis=1, keepdims=True)
         self._exponent = small.sum(axis=1) - 2.0
         self._start_times, self._held = start_times, np.zeros(X.shape[0])
@@ -86,6 +89,7 @@ class LogChart:
 
     def _slopes(self, state: FloatArray, rates: FloatArray, growth: FloatArray, clock: FloatArray) -> FloatArray:
         """d state / d clock from the relative rates and their mean over the small layers."""
+        self._growth = growth
         slope = np.empty_like(state)
         np.divide(rates, clock[:, None], out=slope[:, :-1])
         share = np.exp(-self._exponent * self._advance(state))
@@ -98,9 +102,15 @@ class LogChart:
         self._held = np.where(members, np.maximum(self._held, speed), self._held)
 
     def tolerance(self, state: FloatArray, new: FloatArray, rtol: float) -> FloatArray:
-        """Relative in the scales and in the time."""
-        tolerated = np.full_like(state, rtol)
-        tolerated[:, -1] = rtol * np.abs(self._scaled_time(new))
+        """Relative in the scales and in the time.
+
+        An error d of a logarithm moves the time by d over the growth rate: late in a run far less than the tolerance of
+        the time, and then the tolerance of the scales is up to ``slack`` times as large.
+        """
+        tolerated, time = np.full_like(state, rtol), np.abs(self._scaled_time(new))
+        tolerated[:, -1] = rtol * time
+        if self._slack > 1.0:
+            tolerated[:, :-1] *= np.clip(_SHARE * self._growth / self._rate * time, 1.0, self._slack)[:, None]
         return tolerated
 
     def first_step(self, slope: FloatArray) -> FloatArray:
@@ -124,7 +134,7 @@ class LogChart:
         """As in :class:`~numeric.event_stepper.Chart`."""
         self._signs, self._mean, self._exponent = self._signs[mask], self._mean[mask], self._exponent[mask]
         self._start_times, self._rate, self._origin = self._start_times[mask], self._rate[mask], self._origin[mask]
-        self.state, self._held = self.state[mask], self._held[mask]
+        self.state, self._held, self._growth = self.state[mask], self._held[mask], self._growth[mask]
         self._observable.keep(mask)
 
     def _advance(self, state: FloatArray) -> FloatArray:
@@ -150,8 +160,9 @@ class TimeChart:
         start_times: FloatArray,
         reference: FloatArray,
         small: BoolArray,
+        slack: float = 1.0,
     ) -> None:
-        del small
+        del small, slack
         self._model, self._observable = model, _Observable(rule, reference)
         self.state = np.concatenate([X, start_times[:, None]], axis=1)
 

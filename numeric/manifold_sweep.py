@@ -38,8 +38,8 @@ class ManifoldEscape:
     """One entry per start.
 
     ``times`` [M]: escape times, NaN where the member did not escape.  ``errors`` [M]: absolute error estimates, the
-    distance to a second run with a thirtyfold looser tolerance, other steps and two thirds of the quadrature nodes (NaN
-    if not asked for).  ``scales`` [M, L] and ``loss`` [M]: the state in which the run ended, at ``end_times`` [M].
+    distance to a second run with a thirtyfold looser tolerance, other steps and other quadrature nodes (NaN if not
+    asked for).  ``scales`` [M, L] and ``loss`` [M]: the state in which the run ended, at ``end_times`` [M].
     ``evaluations`` [M]: right-hand sides, rejected steps and the second run included.
     """
 
@@ -80,6 +80,7 @@ def manifold_escape(
     *,
     small: Sequence[int] | None = None,
     rtol: float = 1e-10,
+    scales_rtol: float | None = None,
     until: float = math.inf,
     max_steps: int = 1000,
     estimate_error: bool = True,
@@ -87,8 +88,10 @@ def manifold_escape(
     """Escape times from ``starts`` [M, L] or [L] (see :func:`bottleneck_starts`).
 
     ``small``: the layers (counted from 1) whose geometric mean is the clock; default: those within a factor 10 of the
-    smallest, in any start.  ``rtol`` bounds the local error of a step relative to scales and time.  ``until`` is in
-    gradient-flow time; ``max_steps`` bounds the steps of a member.
+    smallest, in any start.  ``rtol`` bounds the local error of a step relative to scales and time; with ``scales_rtol``
+    (at least ``rtol``) that of the scales may grow up to it where the time does not depend on it to ``rtol``: for
+    sweeps of which only the times are wanted.  ``until`` is in gradient-flow time; ``max_steps`` bounds the steps of a
+    member.
 
     Raises ValueError for an unknown rule, a tolerance outside (0, 1), starts of wrong shape or not finite.
     """
@@ -101,14 +104,20 @@ def manifold_escape(
         raise ValueError(
             f"until must be positive and max_steps at least 1, got until={until!r}, max_steps={max_steps!r}"
         )
+    if scales_rtol is not None and not rtol <= scales_rtol < 1.0:
+        raise ValueError(f"scales_rtol must lie between rtol and 1, got {scales_rtol!r}")
+    slack = 1.0 if scales_rtol is None else scales_rtol / rtol
     parsed = parse_escape_rule(rule, model.depth)
     layers = _nearly_smallest(X) if small is None else np.broadcast_to(small_mask(small, model.depth), X.shape)
-    run = _economical_run(model, X, parsed, layers, rtol, until, max_steps)
+    run, other = _economical_run(model, X, parsed, layers, rtol, until, max_steps, slack)
     errors, evaluations = np.full(X.shape[0], np.nan), run.evaluations
     if estimate_error:
-        rough = _run(model.refined(2.0 / 3.0), X, parsed, layers, 30.0 * rtol, until, max_steps, 1.7)
-        errors = np.maximum(np.abs(run.times - rough.times), _ROUNDING * run.times)
-        evaluations = evaluations + rough.evaluations
+        rough = np.full(X.shape[0], np.nan)
+        for nodes, members in other:
+            second = _run(nodes, X[members], parsed, layers[members], 30.0 * rtol, until, max_steps, slack, 1.7)
+            rough[members] = second.times
+            evaluations[members] += second.evaluations
+        errors = np.maximum(np.abs(run.times - rough), _ROUNDING * run.times)
     return ManifoldEscape(
         run.times, errors, run.status, run.scales, model.loss(run.scales), run.end_times, evaluations, parsed
     )
@@ -131,24 +140,29 @@ def _economical_run(
     rtol: float,
     until: float,
     max_steps: int,
-    first_step_factor: float = 1.0,
-) -> _Run:
-    """With no more quadrature nodes than ``rtol`` needs; members for which they were too few run again with all."""
-    cheap = economical_model(model, rtol)
-    run = _run(cheap, X, rule, small, rtol, until, max_steps, first_step_factor)
+    slack: float,
+) -> tuple[_Run, list[tuple[ManifoldModel, NDArray[np.intp]]]]:
+    """With no more quadrature nodes than ``rtol`` needs; members for which they were too few run again with all.
+
+    Second: other nodes to compare with, and the members they are for: midpoints, or two thirds of all nodes.
+    """
+    cheap, everybody = economical_model(model, rtol), np.arange(X.shape[0])
+    run = _run(cheap, X, rule, small, rtol, until, max_steps, slack)
     if cheap is model or X.shape[0] == 0:
-        return run
+        return run, [(model.refined(2.0 / 3.0), everybody)]
     fine = agrees(cheap, model, X, rtol) & agrees(cheap, model, run.scales, rtol)
-    again = np.flatnonzero(~fine)
+    comparisons = [(cheap.with_rule(cheap.rule.shifted()), everybody[fine])] if fine.any() else []
+    again = everybody[~fine]
     if again.size == 0:
-        return run
-    redone = _run(model, X[again], rule, small[again], rtol, until, max_steps, first_step_factor)
+        return run, comparisons
+    redone = _run(model, X[again], rule, small[again], rtol, until, max_steps, slack)
     status = list(run.status)
     for index, member in enumerate(again):
         status[member] = redone.status[index]
     run.times[again], run.end_times[again], run.scales[again] = redone.times, redone.end_times, redone.scales
     run.evaluations[again] += redone.evaluations
-    return _Run(run.times, run.end_times, run.scales, tuple(status), run.evaluations)
+    run = _Run(run.times, run.end_times, run.scales, tuple(status), run.evaluations)
+    return run, [*comparisons, (model.refined(2.0 / 3.0), again)]
 
 
 def _run(
@@ -159,6 +173,7 @@ def _run(
     rtol: float,
     until: float,
     max_steps: int,
+    slack: float,
     first_step_factor: float = 1.0,
 ) -> _Run:
     """Follow every member in log X; those for which that chart ends without an answer go on in t."""
@@ -174,7 +189,7 @@ def _run(
                 todo = todo[LogChart.applies(model, X, small)]
             if todo.size == 0:
                 continue
-            chart: Chart = chart_type(model, rule, scales[todo], clocks[todo], reference[todo], small[todo])
+            chart: Chart = chart_type(model, rule, scales[todo], clocks[todo], reference[todo], small[todo], slack)
             end = follow(chart, rtol, until, max_steps, first_step_factor)
             scales[todo], clocks[todo], status[todo] = end.scales, end.times, end.status
             evaluations[todo] += end.evaluations

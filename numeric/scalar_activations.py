@@ -57,10 +57,9 @@ def scalar_activation(activation: str | ScalarActivation) -> ScalarActivation:
 
 
 def _tanh(z: FloatArray) -> Pair:
-    # NumPy's own keeps the relative precision near 0 (a test compares), and does not depend on the place in the array.
-    s = np.tanh(z)
-    slope = np.multiply(s, s)
-    return s, np.subtract(1.0, slope, out=slope)
+    # NumPy's own keeps the relative precision near 0, and does not depend on the place in the array: a test compares.
+    s = np.asarray(np.tanh(z))
+    return s, np.asarray(1.0 - s * s)
 
 
 def _erf(z: FloatArray) -> Pair:

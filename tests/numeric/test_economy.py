@@ -34,3 +34,10 @@ def test_members_outside_the_tested_region_run_again_with_all_nodes():
     loose = manifold_escape(model, starts, "overlap:0.1", rtol=1e-9, estimate_error=False)
     tight = manifold_escape(model, starts, "overlap:0.1", rtol=1e-13, estimate_error=False)
     assert loose.times[0] == pytest.approx(tight.times[0], rel=3e-8)
+
+
+def test_no_node_lies_where_an_odd_integrand_vanishes():
+    assert economical_model(ManifoldModel("tanh", 3), 1e-9).rule.nodes.min() > 0.0
+    assert economical_model(ManifoldModel("gelu", 3), 1e-9).rule.nodes.min() < 0.0
+    model = ManifoldModel("tanh", 3)
+    assert economical_model(model, 1e-9) is economical_model(model, 1e-9)

@@ -67,3 +67,14 @@ def test_split_rule_refuses_nonsense():
 def test_rules_are_read_only():
     with pytest.raises(ValueError):
         trapezoid_rule().weights[0] = 1.0
+
+
+@pytest.mark.parametrize("even_only", [False, True])
+def test_shifted_nodes_are_as_good_and_err_the_other_way(even_only):
+    rule = trapezoid_rule(step=1.0, even_only=even_only)
+    exact = math.exp(-0.5 * 9.0)  # E cos(3 g)
+    error, other = (float(r.weights @ np.cos(3.0 * r.nodes)) - exact for r in (rule, rule.shifted()))
+    assert abs(error) > 1e-4 and error == pytest.approx(-other, rel=1e-2)
+    assert abs(rule.shifted().nodes).min() == 0.5 and rule.shifted().refined().nodes.size > rule.nodes.size
+    with pytest.raises(ValueError, match="only the trapezoid rule can be shifted"):
+        split_rule().shifted()

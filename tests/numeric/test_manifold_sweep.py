@@ -91,6 +91,22 @@ def test_tolerance_controls_the_error():
         assert (np.abs(ours.times - exact) <= 10 * ours.errors + 0.1 * rtol * exact).all()
 
 
+@pytest.mark.parametrize("rule", ["scale:0.5@1", "loss:0.5", "overlap:0.2"])
+@pytest.mark.parametrize(("name", "small"), [("tanh", None), ("gelu", (1, 2, 4)), ("linear", (1, 2, 3))])
+def test_times_alone_cost_less_and_are_as_good(name, small, rule):
+    model, starts = ManifoldModel(name, 4), bottleneck_starts(np.geomspace(1e-6, 0.03, 8), 4, small, 0.45)
+    exact = manifold_escape(model, starts, rule, rtol=1e-13, estimate_error=False)
+    full = manifold_escape(model, starts, rule, rtol=1e-9)
+    times = manifold_escape(model, starts, rule, rtol=1e-9, scales_rtol=1e-6)
+    assert times.status == (E,) * 8
+    assert times.evaluations.sum() < full.evaluations.sum()
+    error = np.abs(times.times - exact.times)
+    assert (error < 2e-9 * exact.times).all()
+    # an error below the tolerance may be underestimated by chance
+    assert (error <= 10 * times.errors + 0.5e-9 * exact.times).all()
+    np.testing.assert_allclose(times.scales, exact.scales, rtol=1e-4)  # local errors of 1e-6 add up and grow
+
+
 def test_plateau_costs_a_logarithm_of_its_length():
     eps = 10.0 ** -np.array([2, 4, 8, 16, 24])
     ours = manifold_escape(ManifoldModel("tanh", 4), bottleneck_starts(eps, 4), "scale:0.5@1")
@@ -188,6 +204,8 @@ def test_smallest_double_is_refused_by_its_status():
     ("arguments", "message"),
     [
         ({"rtol": 0.0}, "rtol must lie strictly between 0 and 1"),
+        ({"scales_rtol": 1e-11}, "scales_rtol must lie between rtol and 1"),
+        ({"scales_rtol": math.nan}, "scales_rtol must lie between rtol and 1"),
         ({"rtol": math.nan}, "rtol must lie strictly between 0 and 1"),
         ({"rule": "half"}, "unknown escape rule 'half'"),
         ({"starts": [0.1, 0.1]}, "starts must be finite and of shape"),

@@ -90,3 +90,15 @@ def test_lookup():
     for unknown in ("tahn", "", None, ["tanh"]):
         with pytest.raises(ValueError, match=r"unknown activation .* choose one of"):
             scalar_activation(unknown)
+
+
+def test_tanh_keeps_its_relative_precision_and_does_not_depend_on_the_place_in_the_array():
+    z = np.concatenate([np.geomspace(1e-300, 1e-3, 301), np.geomspace(1e-3, 25.0, 301)])
+    s, slope = scalar_activation("tanh").evaluate(z)
+    with mpmath.workdps(40):
+        exact = [mpmath.tanh(mpmath.mpf(float(x))) for x in z]
+        assert max(abs(mpmath.mpf(float(a)) / b - 1) for a, b in zip(s, exact, strict=True)) < 3e-16
+    np.testing.assert_array_equal(slope, 1.0 - s * s)
+    for size in (1, 3, 8, 17):
+        parts = [scalar_activation("tanh").value(z[k : k + size].copy()) for k in range(0, z.size, size)]
+        np.testing.assert_array_equal(np.concatenate(parts), s)
