@@ -30,6 +30,7 @@ from numeric.run_status import RunStatus
 
 FloatArray = NDArray[np.float64]
 
+_CHANCE = 0.01  # two runs that agree to less than this of the tolerance agree by chance
 _ROUNDING = 8 * float(np.finfo(np.float64).eps)  # a sum of a few positive terms keeps a few units of rounding
 
 
@@ -117,7 +118,7 @@ def manifold_escape(
             second = _run(nodes, X[members], parsed, layers[members], 30.0 * rtol, until, max_steps, slack, 1.7)
             rough[members] = second.times
             evaluations[members] += second.evaluations
-        errors = np.maximum(np.abs(run.times - rough), _ROUNDING * run.times)
+        errors = np.maximum(np.abs(run.times - rough), max(_ROUNDING, _CHANCE * rtol) * run.times)
     return ManifoldEscape(
         run.times, errors, run.status, run.scales, model.loss(run.scales), run.end_times, evaluations, parsed
     )
