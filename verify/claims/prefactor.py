@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from verify.claim import Case, Claim, Context, Counterfeit, Erratum, Expect, Hypothesis, Reading, Tier, Witness, case
-from verify.claims._clock import measured_rate, predicted_rate
+from verify.claims._bottleneck import optional
+from verify.claims._clock import enclosed_rate, measured_rate, predicted_rate
 from verify.hypotheses import leaves_the_origin_at_first_order, smooth_at_the_origin
 from verify.values import Evidence, Measurement, Prediction
 
 WIDTH = 64
 RULE = "loss:0.5"
+ENCLOSED_RULE = "scale:0.3@1"  # below the scale of saturation of every case, .43 at the least (tanh, L = 3, ntk)
 
 ASSUMES = (
     smooth_at_the_origin("activation"),
@@ -27,7 +29,10 @@ def _measure(case: Case, _: Context) -> Measurement:
     import numeric
 
     arguments = case.word("activation"), case.integer("L"), WIDTH, case.word("parameterisation")
-    return measured_rate(numeric.ManifoldModel(*arguments), RULE)
+    model = numeric.ManifoldModel(*arguments)
+    if optional(case, "times", "integrated") == "enclosed":
+        return enclosed_rate(model, ENCLOSED_RULE)
+    return measured_rate(model, RULE)
 
 
 def _arguments(case: Case) -> tuple[Any, int, int, str]:
@@ -151,6 +156,10 @@ CLAIMS = (
                 (Tier.FULL, "erf", 5, "plain"),
                 (Tier.FULL, "asinh", 4, "ntk"),
             )
+        )
+        + tuple(
+            case(Tier.FULL, seconds, activation=activation, L=depth, parameterisation=p, times="enclosed")
+            for seconds, activation, depth, p in ((4.0, "tanh", 4, "ntk"), (3.0, "silu", 3, "plain"))
         ),
         predict=_hermite,
         measure=_measure,
