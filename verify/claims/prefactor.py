@@ -159,7 +159,7 @@ CLAIMS = (
         )
         + tuple(
             case(Tier.FULL, seconds, activation=activation, L=depth, parameterisation=p, times="enclosed")
-            for seconds, activation, depth, p in ((4.0, "tanh", 4, "ntk"), (3.0, "silu", 3, "plain"))
+            for seconds, activation, depth, p in ((4.0, "tanh", 4, "ntk"), (2.2, "erf", 4, "plain"))
         ),
         predict=_hermite,
         measure=_measure,
