@@ -50,6 +50,13 @@ class GaussianRule:
         weights = np.asarray((2.0 if self.even_only else 1.0) * step * density(nodes))
         return _rule(nodes, weights, self.even_only, step, self.radius, None)
 
+    def wider(self, factor: float = 10.0 / 9.0) -> GaussianRule:
+        """The same kind of rule with as dense nodes on a longer interval: for a mean that may not be finite."""
+        radius = min(factor * self.radius, 37.9)
+        if self.kinks is None:
+            return trapezoid_rule(radius, self.resolution, even_only=self.even_only)
+        return split_rule(self.kinks, radius, math.ceil(factor * self.resolution), even_only=self.even_only)
+
     def refined(self, factor: float = 2.0) -> GaussianRule:
         """The same kind of rule with ``factor`` times as many nodes: its distance estimates the quadrature error."""
         if self.kinks is None:

@@ -30,6 +30,7 @@ from numeric.run_status import RunStatus
 
 FloatArray = NDArray[np.float64]
 
+_TAIL = 1e-3  # share of a loss that may come from beyond nine standard deviations; 1e-18 where the mean is finite
 _CHANCE = 0.01  # two runs that agree to less than this of the tolerance agree by chance
 _ROUNDING = 8 * float(np.finfo(np.float64).eps)  # a sum of a few positive terms keeps a few units of rounding
 
@@ -120,7 +121,14 @@ def manifold_escape(
             evaluations[members] += second.evaluations
         errors = np.maximum(np.abs(run.times - rough), max(_ROUNDING, _CHANCE * rtol) * run.times)
     return ManifoldEscape(
-        run.times, errors, run.status, run.scales, model.loss(run.scales), run.end_times, evaluations, parsed
+        run.times,
+        errors,
+        _with_cause(model, run),
+        run.scales,
+        model.loss(run.scales),
+        run.end_times,
+        evaluations,
+        parsed,
     )
 
 
@@ -151,7 +159,8 @@ def _economical_run(
     run = _run(cheap, X, rule, small, rtol, until, max_steps, slack)
     if cheap is model or X.shape[0] == 0:
         return run, [(model.refined(2.0 / 3.0), everybody)]
-    fine = agrees(cheap, model, X, rtol) & agrees(cheap, model, run.scales, rtol)
+    with np.errstate(all="ignore"):  # where it is not finite it does not agree
+        fine = agrees(cheap, model, X, rtol) & agrees(cheap, model, run.scales, rtol)
     comparisons = [(cheap.with_rule(cheap.rule.shifted()), everybody[fine])] if fine.any() else []
     again = everybody[~fine]
     if again.size == 0:
@@ -196,6 +205,17 @@ def _run(
             evaluations[todo] += end.evaluations
     times = np.where(status == RunStatus.ESCAPED, clocks, np.nan)
     return _Run(times, clocks, scales, tuple(status), evaluations)
+
+
+def _with_cause(model: ManifoldModel, run: _Run) -> tuple[RunStatus, ...]:
+    """The status, where a run failed because the loss has no finite mean where it ended: not the budget's fault."""
+    failed = np.array([status.failed for status in run.status], dtype=np.bool_)
+    if not failed.any():
+        return run.status
+    with np.errstate(all="ignore"):
+        loss, wider = (m.loss(run.scales) for m in (model, model.with_rule(model.rule.wider())))
+        lost = failed & ~(np.abs(wider - loss) <= _TAIL * loss)
+    return tuple(RunStatus.NOT_FINITE if no else status for no, status in zip(lost, run.status, strict=True))
 
 
 def small_mask(small: Sequence[int] | None, depth: int) -> NDArray[np.bool_]:

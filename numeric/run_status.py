@@ -29,8 +29,9 @@ _ADVICE = {
     RunStatus.ESCAPED: "the escape rule was met",
     RunStatus.UNTIL_REACHED: "the time limit came first: raise until, or lower the level of the escape rule",
     RunStatus.BUDGET_SPENT: "the step budget was spent before the escape rule was met: check the sign of the start "
-    "(K times the product of the scales must be positive) and that the rule's level is reachable, or raise max_steps",
+    "(K times the product of the scales must be positive, or the flow may end in a valley where the loss hardly falls) "
+    "and that the rule's level is reachable, or raise max_steps",
     RunStatus.NOT_FINITE: "the flow is not finite, or underflows: check the data for NaN and infinity, that the start "
-    "is no exact saddle, and that the activation does not grow without bound",
+    "is no exact saddle, and that the activation does not grow so fast that the loss has no finite mean",
     RunStatus.STEP_UNDERFLOW: "no step was small enough for the tolerance: loosen rtol or smooth the kink",
 }

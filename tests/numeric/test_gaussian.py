@@ -78,3 +78,10 @@ def test_shifted_nodes_are_as_good_and_err_the_other_way(even_only):
     assert abs(rule.shifted().nodes).min() == 0.5 and rule.shifted().refined().nodes.size > rule.nodes.size
     with pytest.raises(ValueError, match="only the trapezoid rule can be shifted"):
         split_rule().shifted()
+
+
+@pytest.mark.parametrize("rule", [trapezoid_rule(), trapezoid_rule(even_only=True), split_rule()])
+def test_a_wider_rule_reaches_further_with_as_dense_nodes(rule):
+    wider = rule.wider()
+    assert wider.nodes.max() > rule.nodes.max() and wider.nodes.size > rule.nodes.size
+    assert float(wider.weights @ wider.nodes**4) == pytest.approx(3.0, rel=1e-13)

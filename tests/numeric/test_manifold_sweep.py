@@ -150,6 +150,26 @@ def test_wrong_sign_ends_with_a_status():
         assert ours.status == (status,) and math.isnan(ours.times[0]) and math.isnan(ours.errors[0])
 
 
+def test_a_loss_without_a_finite_mean_is_named_as_the_cause():
+    """sinh(sinh(g)) has no finite second moment: past the saddle the nodes far out make the flow as stiff as can be."""
+    model = ManifoldModel("sinh", 4, 4)
+    ours = manifold_escape(model, [[-0.1, 0.12, 0.14, 0.16], [0.1, 0.12, 0.14, 0.16]], max_steps=300)
+    assert ours.status[0] is RunStatus.NOT_FINITE and "finite mean" in ours.status[0].advice
+    # before that the quadrature does not see it, as no finite sample would
+    assert manifold_escape(model, [-0.1, 0.12, 0.14, 0.16], "scale:0.3@1").status == (E,)
+
+
+def test_a_gelu_net_of_the_wrong_sign_ends_in_a_slow_valley_and_the_advice_says_so():
+    model, start = ManifoldModel("gelu", 3, 4), [-0.1, 0.1, 0.1]
+    ours = manifold_escape(model, start, "loss:0.5", max_steps=200)
+    assert ours.status == (B,) and "valley where the loss hardly falls" in B.advice
+    assert manifold_escape(model, start, "scale:0.3@1").status == (E,)
+    # an implicit method gets there: the loss falls by half at t = 11 500, long after the saddle (t = 3 400) is left
+    run = solve_ivp(lambda t, x: model.rates(x), (0, 2e4), start, "Radau", rtol=1e-8, atol=1e-11)
+    fraction = model.loss(run.y.T) / float(model.loss(start))
+    assert 1e4 < run.t[np.argmax(fraction < 0.5)] < 1.3e4
+
+
 def test_wrong_sign_with_one_smaller_layer_crosses_zero_and_escapes():
     model = ManifoldModel("linear", 3, 4)
     start = [-0.01, 0.3, 0.3]
