@@ -1,8 +1,11 @@
 """One thread for every library, as in the workers of a run: two test processes share two cores."""
 
 import os
+import sys
 
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+if "torch" in sys.modules:  # a plugin of pytest may have loaded it before this file
+    sys.modules["torch"].set_num_threads(1)
 
 from hypothesis import settings
 

@@ -54,6 +54,16 @@ def test_a_member_does_not_depend_on_its_batch(m: int, k: int, n: int) -> None:
     assert torch.equal(together[3:4], alone)
 
 
+def test_pieces_are_small_and_as_few_as_can_be() -> None:
+    by = NumpyProducts()
+    h = by.operand(torch.zeros(2, 64, 256, dtype=torch.float64))
+    assert by.columns(h, 64).shape == (2, 2, 64, 128)  # 64 x 64 x 256 is more than a million
+    assert by.columns(h, 400).shape == (2, 1, 64, 256)  # too wide for small pieces
+    assert by.columns(h[:, :, :7], 2000).shape == (2, 1, 64, 7)
+    assert by.rows(h, 64).shape == (2, 4, 16, 256)
+    assert by.rows(h, 5000).shape == (2, 64, 1, 256)
+
+
 def test_operands_share_memory() -> None:
     a = matrices(2, 3, 4)
     array = NumpyProducts().operand(a)
