@@ -14,9 +14,12 @@ whole composed loss, without the definition of delta, at concrete widths. A term
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import permutations, product
+from types import MappingProxyType
 from typing import Literal
 
 import sympy
@@ -54,12 +57,20 @@ def imbalance_identity_any_width(statement: Statement = "scalar", reading: Readi
     """
     if statement not in ("scalar", "neuron", "matrix"):
         raise ValueError(f"expected a statement scalar, neuron or matrix, got {statement!r}: choose one of them")
-    return IdentitySides(_sum_form(_measured(statement)), _sum_form(_claimed(statement, reading)))
+    return IdentitySides(
+        dict(_differentiated(composed_linearisation, statement)), _sum_form(_claimed(statement, reading))
+    )
 
 
-def _measured(statement: Statement) -> sympy.Expr:
+# The readings of one statement differ on the claimed side alone. The network is an argument, so that another definition
+# of it is another derivation.
+@lru_cache(maxsize=8)
+def _differentiated(network: Callable[[], sympy.Expr], statement: Statement) -> Mapping[str, Fraction]:
+    return MappingProxyType(_sum_form(_measured(network(), statement)))
+
+
+def _measured(loss: sympy.Expr, statement: Statement) -> sympy.Expr:
     """The left-hand side along gradient flow, G by plain differentiation with respect to one entry [a, b]."""
-    loss = composed_linearisation()
     lower, upper = loss.diff(_LOWER[_A, _B]), loss.diff(_UPPER[_A, _B])
 
     def below(row: sympy.Symbol, other: sympy.Symbol) -> sympy.Expr:  # (G_l W_l^T)[row, other]

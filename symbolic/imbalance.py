@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -156,14 +157,23 @@ class _LayerPair:
         return IdentitySides(self.names.form(measured), self.names.form(claimed))
 
 
-def _layer_pairs(depth: int, layers: Sequence[int], widths: Sequence[int] | None) -> list[_LayerPair]:
+Network = Callable[[Sequence[sympy.Matrix], sympy.Matrix, Callable[[sympy.Expr], sympy.Expr]], sympy.Matrix]
+
+
+def _layer_pairs(depth: int, layers: Sequence[int], widths: Sequence[int] | None) -> tuple[_LayerPair, ...]:
     """The pairs (l, l + 1) for every l in ``layers``, from one composed loss."""
     for layer in layers:
         _check_pair(depth, layer)
-    sizes = _checked_widths(depth, widths)
+    return _derived(composed_output, tuple(layers), _checked_widths(depth, widths))
+
+
+# The readings of one identity differ on the claimed side alone. The network is an argument, so that another definition
+# of it is another derivation.
+@lru_cache(maxsize=8)
+def _derived(network: Network, layers: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[_LayerPair, ...]:
     weights = weight_matrices(sizes)
     inputs = sympy.Matrix([sympy.Symbol(f"x[{i}]") for i in range(sizes[0])])
-    loss = _LOSS(*composed_output(weights, inputs, _S))
+    loss = _LOSS(*network(weights, inputs, _S))
     z = _preactivations(weights, inputs)
     names = Canonicaliser((f"z_{k}[{i}]", value) for k, zk in enumerate(z, start=1) for i, value in enumerate(zk))
     needed = sorted({index for layer in layers for index in (layer - 1, layer)})
@@ -184,7 +194,7 @@ def _layer_pairs(depth: int, layers: Sequence[int], widths: Sequence[int] | None
             names=names,
         )
         pairs.append(pair)
-    return pairs
+    return tuple(pairs)
 
 
 def _scalar_sides(pair: _LayerPair, reading: Reading) -> IdentitySides:

@@ -8,9 +8,11 @@ square), by eta F/(|F| + delta). Additive noise sigma sets a floor below which t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import factorial
+from typing import Any
 
 import sympy as sp
 
@@ -58,6 +60,7 @@ class NoiseLaw:
     time: sp.Expr
 
 
+@cache
 def modified_equation(order: int) -> tuple[sp.Expr, ...]:
     """(h_1, ..., h_order) of dy/dn = sum eta^k h_k for heavy ball, in an undefined F(y) and beta.
 
@@ -90,13 +93,16 @@ def heavy_ball_steps(small_layers: int, order: int = 2, momentum: object = MOMEN
     h = [term.subs(FIELD(SCALE), clock).doit().subs(MOMENTUM, beta) for term in modified_equation(order)]
     inverse = _reciprocal([sp.cancel(term / h[0]) for term in h])
     terms = {k - 1: _from_eps_to_theta(sp.cancel(c / h[0])) for k, c in enumerate(inverse)}
-    index = sp.Symbol("n", integer=True, positive=True)
-    # At rest the step n is (1 - beta^n) of the steady one: the missing parts add up to sum beta^n steady steps.
-    converging = sp.Sum(MOMENTUM**index, (index, 1, sp.oo)).doit().args[0]  # the branch |beta| < 1
     slope = sp.diff(clock, SCALE).subs(SCALE, EPS)
-    return StepLaw(
-        terms, sp.simplify(converging.expr).subs(MOMENTUM, beta), start_delay()[1].subs(MOMENTUM, beta) * slope
-    )
+    return StepLaw(terms, _missing_steps().subs(MOMENTUM, beta), start_delay()[1].subs(MOMENTUM, beta) * slope)
+
+
+@cache
+def _missing_steps() -> sp.Expr:
+    """At rest the step n is (1 - beta^n) of the steady one: the missing parts add up to sum beta^n steady steps."""
+    index = sp.Symbol("n", integer=True, positive=True)
+    converging = sp.Sum(MOMENTUM**index, (index, 1, sp.oo)).doit().args[0]  # the branch |beta| < 1
+    return sp.simplify(converging.expr)
 
 
 @cache
@@ -107,24 +113,39 @@ def start_delay() -> tuple[sp.Expr, sp.Expr]:
     from e_0 = e_{-1}. Of its roots l > m, the slow part of e_n is e_0 l^{n+1} (1-m)/(l-m), which is e_0 l^{n-delay}.
     The curvature of F enters at eta^2 only.
     """
-    x, c1, c2 = sp.symbols("x c1 c2")
-    ansatz = 1 + c1 * x + c2 * x**2  # the root l, from l^2 - (1 + beta + x) l + beta = 0
-    equation = sp.expand(ansatz**2 - (1 + MOMENTUM + x) * ansatz + MOMENTUM)
-    solved = sp.solve(equation.coeff(x, 1), c1)[0]
-    large = ansatz.subs(c2, sp.solve(equation.coeff(x, 2).subs(c1, solved), c2)[0]).subs(c1, solved)
-    small = MOMENTUM / large
-    growth = _log_coefficients(large, x)
-    ratio = _log_coefficients(sp.cancel((large - small) / (1 - small)), x)
+    rational, beta = sp.field(MOMENTUM.name, sp.QQ)
+    one, zero = rational.one, rational.zero
+    # The root l = 1 + c_1 x + c_2 x^2 of l^2 - (1 + beta + x) l + beta = 0: at order k of x, what l^2 holds of the
+    # lower coefficients besides 2 c_k - (1 + beta) c_k - c_{k-1} = 0.
+    c1 = one / (1 - beta)
+    c2 = (c1 - c1**2) / (1 - beta)
+    large = (one, c1, c2)
+    small = tuple(beta * c for c in _quotient((one, zero, zero), large))
+    growth = _log_coefficients(large)
+    ratio = _log_coefficients(
+        _quotient(
+            tuple(a - b for a, b in zip(large, small, strict=True)),
+            tuple(a - b for a, b in zip((one, zero, zero), small, strict=True)),
+        )
+    )
     lost = [a - b for a, b in zip(ratio, growth, strict=True)]
     # (lost_1 + lost_2 x)/(growth_1 + growth_2 x) to first order.
     delay = (lost[0] / growth[0], (lost[1] * growth[0] - lost[0] * growth[1]) / growth[0] ** 2)
-    return sp.factor(delay[0]), sp.factor(delay[1])
+    first, second = (sp.factor(c.as_expr().subs(sp.Symbol(MOMENTUM.name), MOMENTUM)) for c in delay)
+    return first, second
 
 
-def _log_coefficients(f: sp.Expr, x: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
-    """Coefficients of x and x^2 in log f, for f = 1 + O(x)."""
-    first, second = (sp.cancel(sp.diff(f, x, k).subs(x, 0)) / k for k in (1, 2))
-    return first, second - first**2 / 2
+def _quotient(above: Sequence[Any], below: Sequence[Any]) -> tuple[Any, ...]:
+    """Coefficients of the quotient of two power series in x, given by as many of their own; below[0] is not 0."""
+    found: list[Any] = []
+    for k, coefficient in enumerate(above):
+        found.append((coefficient - sum(below[j] * found[k - j] for j in range(1, k + 1))) / below[0])
+    return tuple(found)
+
+
+def _log_coefficients(f: Sequence[Any]) -> tuple[Any, Any]:
+    """Coefficients of x and x^2 in log f, for f = 1 + f_1 x + f_2 x^2."""
+    return f[1], f[2] - f[1] ** 2 / 2
 
 
 def sgd_steps(small_layers: int) -> StepLaw:

@@ -8,8 +8,10 @@ in time. The matrix comes from differentiating the composed product, its spectru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import pairwise
+from types import MappingProxyType
 
 import sympy as sp
 
@@ -47,5 +49,10 @@ def plateau_hessian(widths: Sequence[int]) -> sp.ImmutableMatrix:
 
 def plateau_spectrum(widths: Sequence[int]) -> dict[sp.Expr, int]:
     """Eigenvalues of `plateau_hessian` with multiplicities: r - 1, +1, -1 and 0 (for r = 2 the first two coincide)."""
+    return dict(_spectrum(tuple(widths)))
+
+
+@cache
+def _spectrum(widths: tuple[int, ...]) -> Mapping[sp.Expr, int]:
     polynomial = plateau_hessian(widths).charpoly(SPECTRUM).as_expr()
-    return dict(sp.roots(sp.Poly(polynomial, SPECTRUM)))
+    return MappingProxyType(sp.roots(sp.Poly(polynomial, SPECTRUM)))

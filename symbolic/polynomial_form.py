@@ -94,6 +94,7 @@ class Canonicaliser:
         self._texts: dict[str, str] = {}
         self._atoms: dict[sympy.Expr, sympy.Symbol] = {}
         self._vanishing = vanishing
+        self._forms: dict[sympy.Expr, LinearForm] = {}
         for name, expression in names:
             self._texts[form_text(self.form(expression))] = name
 
@@ -103,6 +104,11 @@ class Canonicaliser:
         Raises ValueError when the expression is not such a polynomial.
         """
         nested = sympy.sympify(expression)
+        if nested not in self._forms:
+            self._forms[nested] = self._expanded(nested)
+        return dict(self._forms[nested])
+
+    def _expanded(self, nested: sympy.Expr) -> LinearForm:
         polynomial = nested.xreplace({value: self._atom(value) for value in outermost_values(nested)})
         symbols = polynomial.free_symbols | (self._vanishing.free_symbols if self._vanishing is not None else set())
         if not symbols:

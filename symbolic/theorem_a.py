@@ -17,11 +17,13 @@ r to stay rational, as T^r = r^r Gamma^2 f^{2r-2} times two factors that are eac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from math import prod
+from types import MappingProxyType
 from typing import Literal
 
 import sympy
@@ -31,6 +33,7 @@ from symbolic.polynomial_form import Canonicaliser, IdentitySides, LinearForm
 
 Statement = Literal["gradient-norm", "interface", "flow", "homogeneity"]
 EqualityReading = Literal["exact", "no-factor-r", "power-too-high", "printed-power"]
+Network = Callable[[sympy.Matrix, Sequence[sympy.Matrix], sympy.Matrix], sympy.Expr]
 RationalMatrix = Sequence[Sequence[Fraction | int]]
 
 _STATEMENTS: tuple[Statement, ...] = ("gradient-norm", "interface", "flow", "homogeneity")
@@ -70,11 +73,8 @@ def gradient_scaling(layer: int, widths: Sequence[int], power: int | None = None
     """
     depth = len(widths) - 1
     _check_layer(layer, depth, widths)
-    weights, readout, source = _symbols(widths)
     eps = sympy.Symbol("eps")
-    scaled = _gradients([eps * weight for weight in weights], readout, source)[layer - 1]
-    plain = _gradients(weights, readout, source)[layer - 1]
-    names = Canonicaliser()
+    names, scaled, plain = _scaled_and_plain(composed_overlap, layer, tuple(widths))
     measured: LinearForm = {}
     claimed: LinearForm = {}
     for k, (left, right) in enumerate(zip(scaled, plain, strict=True)):
@@ -92,10 +92,8 @@ def equality_case(layers: int, reading: EqualityReading = "exact") -> IdentitySi
     Counterfeits: "no-factor-r" (Gamma^2 f^{2r-2}), "power-too-high" (f^{2r-1}), "printed-power" (f^{r-1}: the
     exponent 1 - 1/r put on f).
     """
-    c, a, m = sympy.symbols("c |a| |m|")
-    units = [sympy.Matrix(_PYTHAGOREAN[index % len(_PYTHAGOREAN)]) for index in range(layers + 1)]
-    weights = [c * units[index + 1] * units[index].T for index in range(layers)]
-    total = _total(weights, a * units[-1], m * units[0])
+    a, m = _NORMS
+    weights, units = _balanced_and_aligned(layers)
     f = composed_overlap(a * units[-1], weights, m * units[0])
     claims = {
         "exact": layers**layers * (a * m) ** 2 * f ** (2 * layers - 2),
@@ -107,8 +105,41 @@ def equality_case(layers: int, reading: EqualityReading = "exact") -> IdentitySi
         raise ValueError(
             f"expected at least 2 layers and a reading among {', '.join(claims)}, got {layers}, {reading!r}"
         )
-    names = Canonicaliser()
-    return IdentitySides(names.form(total**layers), names.form(claims[reading]))
+    return IdentitySides(dict(_total_power(composed_overlap, layers)), Canonicaliser().form(claims[reading]))
+
+
+_NORMS = sympy.symbols("|a| |m|")
+
+
+def _balanced_and_aligned(layers: int) -> tuple[list[sympy.Matrix], list[sympy.Matrix]]:
+    """Weights W_l = c u_l u_{l-1}^T of width 2, and the unit vectors u_0 ... u_r."""
+    c = sympy.Symbol("c")
+    units = [sympy.Matrix(_PYTHAGOREAN[index % len(_PYTHAGOREAN)]) for index in range(layers + 1)]
+    return [c * units[index + 1] * units[index].T for index in range(layers)], units
+
+
+@lru_cache(maxsize=8)
+def _total_power(network: Network, layers: int) -> Mapping[str, Fraction]:
+    a, m = _NORMS
+    weights, units = _balanced_and_aligned(layers)
+    gradients = [
+        _gradient(network, weights, a * units[-1], m * units[0], layer) for layer in range(1, len(weights) + 1)
+    ]
+    total = sympy.Add(*(_inner(gradient, gradient) for gradient in gradients))
+    return MappingProxyType(Canonicaliser().form(total**layers))
+
+
+# The powers that are claimed differ on the claimed side alone, and so do the bounds of `equality_case`. The network is
+# an argument, so that another definition of it is another derivation.
+@lru_cache(maxsize=8)
+def _scaled_and_plain(
+    network: Network, layer: int, widths: tuple[int, ...]
+) -> tuple[Canonicaliser, sympy.Matrix, sympy.Matrix]:
+    """G_l(eps W) and G_l(W), with what turns their entries into forms."""
+    weights, readout, source = _symbols(widths)
+    eps = sympy.Symbol("eps")
+    scaled, plain = (_gradient(network, w, readout, source, layer) for w in ([eps * w for w in weights], weights))
+    return Canonicaliser(), scaled, plain
 
 
 @dataclass(frozen=True)
@@ -250,7 +281,7 @@ def _sides(
         t = sympy.Symbol("t")
         moved = [w + t * g for w, g in zip(weights, _gradients(weights, readout, source), strict=True)]
         return composed_overlap(readout, moved, source).diff(t).subs(t, 0), _total(weights, readout, source)
-    gradient = _gradients(weights, readout, source)[layer - 1]
+    gradient = _gradient(composed_overlap, weights, readout, source, layer)
     if statement == "homogeneity":
         return f, _inner(weights[layer - 1], gradient)
     norms = (vector.dot(vector) for vector in (backward[layer - 1], forward[layer - 1]))
@@ -270,14 +301,18 @@ def _vectors(
 
 
 def _gradients(weights: Sequence[sympy.Matrix], readout: sympy.Matrix, source: sympy.Matrix) -> list[sympy.Matrix]:
-    """df/dW_l for every layer, entry by entry, by differentiation of the composed product."""
-    gradients = []
-    for position, weight in enumerate(weights):
-        free = _matrix("free", *weight.shape)
-        f = composed_overlap(readout, [*weights[:position], free, *weights[position + 1 :]], source)
-        point = dict(zip(free, weight, strict=True))
-        gradients.append(free.applyfunc(lambda entry, f=f, point=point: f.diff(entry).xreplace(point)))
-    return gradients
+    """df/dW_l for every layer."""
+    return [_gradient(composed_overlap, weights, readout, source, layer) for layer in range(1, len(weights) + 1)]
+
+
+def _gradient(
+    network: Network, weights: Sequence[sympy.Matrix], readout: sympy.Matrix, source: sympy.Matrix, layer: int
+) -> sympy.Matrix:
+    """df/dW_l for one layer, entry by entry, by differentiation of the composed product."""
+    free = _matrix("free", *weights[layer - 1].shape)
+    f = network(readout, [*weights[: layer - 1], free, *weights[layer:]], source)
+    point = dict(zip(free, weights[layer - 1], strict=True))
+    return free.applyfunc(lambda entry: f.diff(entry).xreplace(point))
 
 
 def _total(weights: Sequence[sympy.Matrix], readout: sympy.Matrix, source: sympy.Matrix) -> sympy.Expr:

@@ -13,6 +13,7 @@ from typing import Any
 import sympy
 
 import symbolic
+from symbolic import imbalance
 from symbolic.imbalance import composed_output, weight_matrices
 
 BAR_IMBALANCE_SECONDS = 10.0
@@ -36,6 +37,7 @@ def _row(
 
 def _imbalance(depths: range) -> float:
     sympy.core.cache.clear_cache()
+    imbalance._derived.cache_clear()
     start = time.perf_counter()
     for depth in depths:
         if any(sides.residual for sides in symbolic.imbalance_identities(depth).values()):
