@@ -1,13 +1,16 @@
 import gzip
-import importlib
+import importlib.util
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn import datasets
 
 from verify import real_data
 from verify.judge import OptionalDataAbsent
+
+SPEC = importlib.util.find_spec("sklearn")
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +27,24 @@ def test_the_sets_that_scikit_learn_carries(name: str, samples: int, columns: in
     assert data.labels.shape == (samples,)
     assert len(np.unique(data.labels)) == labels
     assert (data.rows.std(0) > 0).all()
+
+
+@pytest.mark.parametrize("name", ["digits", "breast_cancer"])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_files_of_scikit_learn_say_what_its_loaders_say(
+    name: str, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read without importing the package; with its own loader where a version keeps them elsewhere."""
+    rows, labels = getattr(datasets, f"load_{name}")(return_X_y=True)
+    if elsewhere:
+        monkeypatch.setattr(real_data, "_places", lambda _: [])
+    else:
+        monkeypatch.setitem(sys.modules, "sklearn", None)
+        monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+        monkeypatch.setattr(real_data, "find_spec", lambda _: SPEC)
+    data = real_data.load(name)
+    assert np.array_equal(data.rows, rows[:, (rows != rows[:1]).any(axis=0)])
+    assert np.array_equal(data.labels, labels)
 
 
 def test_nobody_changes_what_both_witnesses_read() -> None:
