@@ -145,7 +145,7 @@ def _measure_alignment(case: Case, _: Context) -> Measurement:
             f"log X_{k} at {t:g}": float(row[k - 1]) for t, row in zip(ELAPSED, logs, strict=True) for k in (1, 2)
         }
         return Measurement(values, f"eps = {_ladder(case)[-1]:g}", "", Budget(discretisation=error))
-    escape = numeric.manifold_escape(model, np.outer(_ladder(case), start), "loss:0.5", rtol=1e-12)
+    escape = numeric.manifold_escape(model, np.outer(_ladder(case), start), "loss:0.5")
     stuck = [status for status in escape.status if status is not numeric.RunStatus.ESCAPED]
     if stuck:
         return Measurement(math.nan, problem=stuck[0].advice)

@@ -141,6 +141,8 @@ def _instead_of_vectors(combine: Callable[[list[float]], float]) -> Callable[[Ca
 
 RATIO_EPS, RATIO_SCALE = 1e-8, 1e-4  # start and end: what of W_1 is not along E[y x] is eps / scale of it at the end
 SEEDS = 3
+# Nodes of the quadrature: the ratios to a millionth, a hundredth of what the finite scales leave.
+RATIO_STEP, RATIO_HALF_WIDTH = 0.5, 5.5
 
 
 def _overlaps(case: Case, data: Any, eps: float, scale: float, seed: int) -> tuple[list[list[float]], str]:
@@ -174,8 +176,8 @@ def _teacher(case: Case) -> Any:
 
 
 def _measure_ratio(case: Case, context: Context) -> Measurement:
-    data = case_population(case)
-    fine = case_population(case, STEP / 2, HALF_WIDTH + 2)
+    data = case_population(case, RATIO_STEP, RATIO_HALF_WIDTH)
+    fine = case_population(case, RATIO_STEP / 2, RATIO_HALF_WIDTH + 2)
     seed = context.seed % 2**31
     runs = [
         _overlaps(case, data, RATIO_EPS, RATIO_SCALE, seed),

@@ -278,8 +278,9 @@ CLAIMS = (
         assumes=(*ASSUMES, smooth_at_the_origin("activation")),
         depends=("manifold.tangent",),
         cases=(
-            case(Tier.SMOKE, 1.5, activation="gelu", L=3, N=16, until=1200),
+            case(Tier.SMOKE, 0.7, activation="gelu", L=3, N=4, until=300),
             case(Tier.STANDARD, 3.5, activation="tanh", L=4, N=64, until=6000),
+            case(Tier.FULL, 1.5, activation="gelu", L=3, N=16, until=1200),
             case(Tier.FULL, 3.2, activation="sin", L=4, N=32, until=4200),
         ),
         predict=_reduced,

@@ -102,6 +102,8 @@ LADDER = (1e-3, 1e-4, 1e-5)  # eps; the looks along the plateau are at the first
 # A single seed can fall below .9 (GELU down to .67, tanh with r = 8 to .88, one seed in 24 each): the statement is
 # about the median. Of 12 seeds half would have to be such.
 SEEDS = 12
+# Of the flow: where it passes a level does not enter, and what it says there moves by a millionth of the budget.
+RTOL = 1e-5
 # The statement is about correlations below one per cent; its looks at the flow are spread evenly in the logarithm.
 CORRELATION, LOOKS = 0.01, 7
 LEAST = 0.9  # of the theorem's rate: what the statement promises
@@ -131,7 +133,7 @@ def _looks(case: Case, context: Context, eps: float, levels: tuple[float, ...]) 
     seeds = range(context.seed % 2**31, context.seed % 2**31 + SEEDS)
     data, small = numeric.single_mode_batches(net, seeds, BATCH), range(1, r + 1)
     weights = numeric.he_start(net, seeds, small, eps)
-    options = numeric.FlowOptions(rtol=1e-6, device=context.device)
+    options = numeric.FlowOptions(rtol=RTOL, device=context.device)
     found = []
     for level in levels:
         run = numeric.gradient_flow(net, weights, data, escape=f"overlap:{level!r}", options=options)
@@ -222,7 +224,7 @@ CLAIMS = (
             case(Tier.SMOKE, 0.3, check="proof", r=3, l=2),
             case(Tier.STANDARD, 0.3, check="proof", r=4, l=2),
             case(Tier.STANDARD, 0.3, check="proof", r=4, l=3),
-            case(Tier.SMOKE, 0.9, check="starts", r=3),
+            case(Tier.STANDARD, 0.6, check="starts", r=3),
             case(Tier.STANDARD, 0.9, check="starts", r=4),
             case(Tier.FULL, 1.2, check="starts", r=8),
         ),
@@ -253,7 +255,8 @@ CLAIMS = (
         ),
         depends=("off-manifold.mass-bound",),
         cases=(
-            case(Tier.SMOKE, 1.0, activation="linear", r=3, L=8),
+            case(Tier.SMOKE, 0.4, activation="linear", r=3, L=4),
+            case(Tier.FULL, 0.7, activation="linear", r=3, L=8),
             case(Tier.STANDARD, 1.8, activation="tanh", r=5, L=8),
             case(Tier.STANDARD, 2.0, activation="gelu", r=3, L=8),
             case(Tier.FULL, 2.7, activation="gelu", r=8, L=8),

@@ -120,9 +120,10 @@ CLAIMS = (
             Hypothesis("N, d and the seeds of the figure are not published: d = N/4 is our choice", assumed=False),
         ),
         cases=(
-            case(Tier.SMOKE, 1.0, r=3, N=32, quantity="slope"),
+            case(Tier.SMOKE, 0.3, r=3, N=16, quantity="slope"),
             case(Tier.STANDARD, 1.0, r=3, N=32, quantity="factor"),
             case(Tier.STANDARD, 1.2, r=8, N=32, quantity="factor"),
+            case(Tier.FULL, 1.0, r=3, N=32, quantity="slope"),
             *(
                 case(Tier.FULL, 5.8, r=r, N=64, quantity=quantity)
                 for r in (3, 5, 8)

@@ -80,6 +80,8 @@ def _altered(name: str, altered: str, *, nearest: bool = False) -> Counterfeit:
 
 LADDER = tuple(1e-5 * 4.0**-k for k in range(4))
 SEEDS = 6
+# What it leaves is a hundredth of what a finite eps does.
+RTOL = 1e-6
 SHRINK = (LADDER[1] / LADDER[0]) ** 0.25
 # Observed when the scale of layer 1 reaches eps^(1/2): halfway, on a logarithmic axis, between the start and escape.
 HALFWAY = 0.5
@@ -167,7 +169,7 @@ def _measure_alignment(case: Case, context: Context) -> Measurement:
     import numeric
 
     try:
-        fine, loose = _observed(case, context, 1e-8, LADDER), _observed(case, context, 1e-7, LADDER[-2:])
+        fine, loose = _observed(case, context, RTOL, LADDER), _observed(case, context, 10 * RTOL, LADDER[-2:])
     except RuntimeError as stuck:
         return Measurement(math.nan, problem=str(stuck))
     slopes = {name: numeric.local_slopes(LADDER, values.mean(1)) for name, values in fine.items()}
