@@ -48,9 +48,10 @@ def _without_zero(rule: GaussianRule) -> GaussianRule:
 
 def agrees(cheap: ManifoldModel, model: ManifoldModel, X: FloatArray, rtol: float) -> NDArray[np.bool_]:
     """For each X [M, L]: do the rates of both agree to ``rtol`` of the largest rate?"""
-    rates = model.rates(X)
-    difference = np.abs(cheap.rates(X) - rates).max(axis=1)
-    return np.asarray(difference <= rtol * np.abs(rates).max(axis=1))
+    with np.errstate(all="ignore"):  # what is not finite does not agree
+        rates = model.rates(X)
+        difference = np.abs(cheap.rates(X) - rates).max(axis=1)
+        return np.asarray(difference <= rtol * np.abs(rates).max(axis=1))
 
 
 def _saturation(model: ManifoldModel) -> float:

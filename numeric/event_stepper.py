@@ -35,8 +35,8 @@ class Chart(Protocol):
     def hold(self, members: BoolArray, speed: FloatArray) -> None:
         """From now on the clock of these members runs at this ``speed`` [M] at least, so that it does not stall."""
 
-    def tolerance(self, state: FloatArray, new: FloatArray, rtol: float) -> FloatArray:
-        """The tolerated local error [M, n]."""
+    def tolerance(self, state: FloatArray, new: FloatArray, rtol: FloatArray) -> FloatArray:
+        """The tolerated local error [M, n], for a relative one of ``rtol`` [M]."""
 
     def first_step(self, slope: FloatArray) -> FloatArray:
         """Size of the first step [M] in the chart's own clock."""
@@ -65,10 +65,17 @@ class End:
     evaluations: NDArray[np.int64]
 
 
-def follow(chart: Chart, rtol: float, until: float, max_steps: int, first_step_factor: float = 1.0) -> End:
+def follow(
+    chart: Chart,
+    rtol: float | FloatArray,
+    until: float,
+    max_steps: int,
+    first_step_factor: float | FloatArray = 1.0,
+) -> End:
     """Step all members of ``chart``, each with its own step, until it escapes or a status ends it.
 
     ``first_step_factor`` changes the first step and with it all others: for a second run whose errors are independent.
+    It and ``rtol`` are one number, or one per member [M].
     """
     return _Run(chart, rtol, until, first_step_factor).finish(max_steps)
 
@@ -76,9 +83,12 @@ def follow(chart: Chart, rtol: float, until: float, max_steps: int, first_step_f
 class _Run:
     """The members still running and, by their original index, the results of those that ended."""
 
-    def __init__(self, chart: Chart, rtol: float, until: float, first_step_factor: float) -> None:
-        self.chart, self.rtol, self.until = chart, rtol, until
+    def __init__(
+        self, chart: Chart, rtol: float | FloatArray, until: float, first_step_factor: float | FloatArray
+    ) -> None:
+        self.chart, self.until = chart, until
         count = chart.state.shape[0]
+        self.rtol: FloatArray = np.broadcast_to(np.asarray(rtol, dtype=np.float64), (count,))
         self.index = np.arange(count)
         self.at_event, self.landing = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
         self.slope, self.g, self.g_slope, self.speed = chart.field(chart.state, self.at_event)
@@ -169,7 +179,7 @@ class _Run:
         self.index, self.slope, self.size = self.index[keep], self.slope[keep], self.size[keep]
         self.g, self.g_slope, self.remaining = self.g[keep], self.g_slope[keep], self.remaining[keep]
         self.at_event, self.landing, self.speed = self.at_event[keep], self.landing[keep], self.speed[keep]
-        self.last_size, self.last_norm = self.last_size[keep], self.last_norm[keep]
+        self.last_size, self.last_norm, self.rtol = self.last_size[keep], self.last_norm[keep], self.rtol[keep]
 
 
 def _crossing(g0: FloatArray, d0: FloatArray, g1: FloatArray, d1: FloatArray) -> FloatArray:

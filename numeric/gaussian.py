@@ -39,14 +39,15 @@ class GaussianRule:
     kinks: tuple[float, ...] | None
 
     def shifted(self) -> GaussianRule:
-        """The trapezoid rule on the midpoints between its nodes: as good, and the errors of the two are opposite.
+        """The trapezoid rule with as many nodes, on midpoints between its own: the errors are opposite.
 
         Raises ValueError for another rule.
         """
         if self.kinks is not None:
             raise ValueError("only the trapezoid rule can be shifted: Gauss-Legendre has one set of nodes per piece")
-        step, half = self.resolution, math.floor(self.radius / self.resolution + 1e-9)
-        nodes = step * (np.arange(0 if self.even_only else -half - 1, half + 1).astype(np.float64) + 0.5)
+        step = self.resolution
+        index = np.arange(self.nodes.size, dtype=np.float64)
+        nodes: FloatArray = step * (index + 0.5) if self.even_only else self.nodes - 0.5 * step
         weights = np.asarray((2.0 if self.even_only else 1.0) * step * density(nodes))
         return _rule(nodes, weights, self.even_only, step, self.radius, None)
 

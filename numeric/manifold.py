@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,13 +66,19 @@ class ManifoldModel:
         if not (self.mobilities > 0.0).all():
             raise ValueError(f"mobilities must be positive, got {self.mobilities.tolist()}")
         self.rule = self._default_rule() if rule is None else rule
-        self._targets = self.beta * self.teacher.value(self.rule.nodes)
-        self._weighted_targets = self.rule.weights * self._targets
-        self.target_power = float(self._weighted_targets @ self._targets)
+        self._nodes, self._weights = self.rule.nodes[None, :], self.rule.weights[None, :]
+        targets = self.beta * self.teacher.value(self.rule.nodes)
+        self._targets, self._weighted_targets = targets[None, :], (self.rule.weights * targets)[None, :]
+        self.target_power: Any = float(self._weighted_targets[0] @ targets)
 
     def refined(self, factor: float = 2.0) -> ManifoldModel:
         """The same model with ``factor`` times as many quadrature nodes."""
         return self.with_rule(self.rule.refined(factor))
+
+    def select(self, members: NDArray[Any]) -> ManifoldModel:
+        """The model for these members of an ensemble; all members share one."""
+        del members
+        return self
 
     def with_rule(self, rule: GaussianRule) -> ManifoldModel:
         """The same model with another quadrature."""
@@ -98,13 +104,13 @@ class ManifoldModel:
 
     def loss(self, X: ArrayLike) -> FloatArray:
         """1/2 E (yhat - y)^2; X [..., L] gives [...]."""
-        residual = self.output(X) - self._targets
+        residual = self.output(X) - self._targets[0]
         value: FloatArray = 0.5 * np.einsum("...n,...n,n->...", residual, residual, self.rule.weights)
         return value
 
     def overlap(self, X: ArrayLike) -> FloatArray:
         """E[yhat y] / E[y^2]; X [..., L] gives [...]."""
-        value: FloatArray = np.einsum("...n,n->...", self.output(X), self._weighted_targets) / self.target_power
+        value: FloatArray = np.einsum("...n,n->...", self.output(X), self._weighted_targets[0]) / self.target_power
         return value
 
     def rates(self, X: ArrayLike) -> FloatArray:
@@ -122,7 +128,7 @@ class ManifoldModel:
         special case.
         """
         scaled = X * self.gains
-        inputs: list[FloatArray] = [self.rule.nodes[None, :]]  # s(z_{l-1}), the input of layer l
+        inputs: list[FloatArray] = [self._nodes]  # s(z_{l-1}), the input of layer l
         derivatives: list[FloatArray] = []
         for layer in range(self.depth - 1):
             s, ds = self.activation.evaluate(scaled[:, layer, None] * inputs[-1])
@@ -130,7 +136,7 @@ class ManifoldModel:
             derivatives.append(ds)
         residual = scaled[:, -1, None] * inputs[-1]
         np.subtract(residual, self._targets, out=residual)
-        weighted = residual * self.rule.weights
+        weighted = residual * self._weights
         gradient = self._pull_back(scaled, inputs, derivatives, weighted)
         rates = -self.mobilities * gradient
         if observable == "loss":
@@ -146,7 +152,7 @@ class ManifoldModel:
     def _pull_back(
         self, scaled: FloatArray, inputs: list[FloatArray], derivatives: list[FloatArray], cotangent: FloatArray
     ) -> FloatArray:
-        """sum_n cotangent_n dyhat_n/dX_l [M, L]; the cotangent is [M, n] or [n]."""
+        """sum_n cotangent_n dyhat_n/dX_l [M, L]; the cotangent is [M, n] or [1, n]."""
         gradient, delta = np.empty_like(scaled), cotangent
         for layer in range(self.depth - 1, 0, -1):
             np.vecdot(inputs[layer], delta, out=gradient[:, layer])

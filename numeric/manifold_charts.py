@@ -101,13 +101,14 @@ class LogChart:
         """Past its maximum dv/dt tends to zero; there the clock goes on with time."""
         self._held = np.where(members, np.maximum(self._held, speed), self._held)
 
-    def tolerance(self, state: FloatArray, new: FloatArray, rtol: float) -> FloatArray:
+    def tolerance(self, state: FloatArray, new: FloatArray, rtol: FloatArray) -> FloatArray:
         """Relative in the scales and in the time.
 
         An error d of a logarithm moves the time by d over the growth rate: late in a run far less than the tolerance of
         the time, and then the tolerance of the scales is up to ``slack`` times as large.
         """
-        tolerated, time = np.full_like(state, rtol), np.abs(self._scaled_time(new))
+        tolerated, time = np.empty_like(state), np.abs(self._scaled_time(new))
+        tolerated[:, :-1] = rtol[:, None]
         tolerated[:, -1] = rtol * time
         if self._slack > 1.0:
             tolerated[:, :-1] *= np.clip(_SHARE * self._growth / self._rate * time, 1.0, self._slack)[:, None]
@@ -134,6 +135,7 @@ class LogChart:
         """As in :class:`~numeric.event_stepper.Chart`."""
         self._signs, self._mean, self._exponent = self._signs[mask], self._mean[mask], self._exponent[mask]
         self._start_times, self._rate, self._origin = self._start_times[mask], self._rate[mask], self._origin[mask]
+        self._model = self._model.select(mask)
         self.state, self._held, self._growth = self.state[mask], self._held[mask], self._growth[mask]
         self._observable.keep(mask)
 
@@ -180,11 +182,11 @@ class TimeChart:
     def hold(self, members: BoolArray, speed: FloatArray) -> None:
         """Time never slows down."""
 
-    def tolerance(self, state: FloatArray, new: FloatArray, rtol: float) -> FloatArray:
+    def tolerance(self, state: FloatArray, new: FloatArray, rtol: FloatArray) -> FloatArray:
         """Relative in the norm of the scales (a scale may pass through zero) and in the time."""
         X = np.maximum(np.abs(state), np.abs(new))
         X[:, :-1] = np.maximum(X[:, :-1], 1e-3 * X[:, :-1].max(axis=1, keepdims=True))
-        return rtol * X
+        return rtol[:, None] * X
 
     def first_step(self, slope: FloatArray) -> FloatArray:
         """As in :class:`~numeric.event_stepper.Chart`."""
@@ -206,5 +208,5 @@ class TimeChart:
 
     def keep(self, mask: BoolArray) -> None:
         """As in :class:`~numeric.event_stepper.Chart`."""
-        self.state = self.state[mask]
+        self.state, self._model = self.state[mask], self._model.select(mask)
         self._observable.keep(mask)

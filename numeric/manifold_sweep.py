@@ -26,11 +26,13 @@ from numeric.escape_rule import EscapeRule, parse_escape_rule
 from numeric.event_stepper import Chart, follow
 from numeric.manifold import ManifoldModel
 from numeric.manifold_charts import LogChart, TimeChart
+from numeric.member_nodes import MemberNodes
 from numeric.run_status import RunStatus
 
 FloatArray = NDArray[np.float64]
 
 _TAIL = 1e-3  # share of a loss that may come from beyond nine standard deviations; 1e-18 where the mean is finite
+_LOOSER, _FIRST = 30.0, 1.7  # tolerance and first step of the second run, relative to those of the first
 _CHANCE = 0.01  # two runs that agree to less than this of the tolerance agree by chance
 _ROUNDING = 8 * float(np.finfo(np.float64).eps)  # a sum of a few positive terms keeps a few units of rounding
 
@@ -111,15 +113,12 @@ def manifold_escape(
     slack = 1.0 if scales_rtol is None else scales_rtol / rtol
     parsed = parse_escape_rule(rule, model.depth)
     layers = _nearly_smallest(X) if small is None else np.broadcast_to(small_mask(small, model.depth), X.shape)
-    run, other = _economical_run(model, X, parsed, layers, rtol, until, max_steps, slack)
+    settings = _Settings(parsed, rtol, until, max_steps, slack)
+    run, rough = _economical_runs(model, X, layers, settings, estimate_error)
     errors, evaluations = np.full(X.shape[0], np.nan), run.evaluations
-    if estimate_error:
-        rough = np.full(X.shape[0], np.nan)
-        for nodes, members in other:
-            second = _run(nodes, X[members], parsed, layers[members], 30.0 * rtol, until, max_steps, slack, 1.7)
-            rough[members] = second.times
-            evaluations[members] += second.evaluations
-        errors = np.maximum(np.abs(run.times - rough), max(_ROUNDING, _CHANCE * rtol) * run.times)
+    if rough is not None:
+        evaluations = evaluations + rough.evaluations
+        errors = np.maximum(np.abs(run.times - rough.times), max(_ROUNDING, _CHANCE * rtol) * run.times)
     return ManifoldEscape(
         run.times,
         errors,
@@ -140,67 +139,118 @@ class _Run:
     status: tuple[RunStatus, ...]
     evaluations: NDArray[np.int64]
 
+    def part(self, members: slice) -> _Run:
+        """The run of these members."""
+        return _Run(
+            self.times[members],
+            self.end_times[members],
+            self.scales[members],
+            self.status[members],
+            self.evaluations[members],
+        )
 
-def _economical_run(
-    model: ManifoldModel,
-    X: FloatArray,
-    rule: EscapeRule,
-    small: NDArray[np.bool_],
-    rtol: float,
-    until: float,
-    max_steps: int,
-    slack: float,
-) -> tuple[_Run, list[tuple[ManifoldModel, NDArray[np.intp]]]]:
-    """With no more quadrature nodes than ``rtol`` needs; members for which they were too few run again with all.
+    def with_members(self, members: NDArray[np.intp], other: _Run) -> _Run:
+        """With the results of ``other`` for these members; evaluations add up."""
+        times, end_times, scales = self.times.copy(), self.end_times.copy(), self.scales.copy()
+        evaluations, status = self.evaluations.copy(), list(self.status)
+        times[members], end_times[members], scales[members] = other.times, other.end_times, other.scales
+        evaluations[members] += other.evaluations
+        for index, member in enumerate(members):
+            status[member] = other.status[index]
+        return _Run(times, end_times, scales, tuple(status), evaluations)
 
-    Second: other nodes to compare with, and the members they are for: midpoints, or two thirds of all nodes.
+
+@dataclass(frozen=True)
+class _Settings:
+    rule: EscapeRule
+    rtol: float
+    until: float
+    max_steps: int
+    slack: float
+
+
+def _economical_runs(
+    model: ManifoldModel, X: FloatArray, small: NDArray[np.bool_], settings: _Settings, twice: bool
+) -> tuple[_Run, _Run | None]:
+    """With no more quadrature nodes than the tolerance needs; members for which they were too few run again with all.
+
+    ``twice``: also a second run, looser and with other steps, on nodes half a step away, or on two thirds of all.
     """
-    cheap, everybody = economical_model(model, rtol), np.arange(X.shape[0])
-    run = _run(cheap, X, rule, small, rtol, until, max_steps, slack)
-    if cheap is model or X.shape[0] == 0:
-        return run, [(model.refined(2.0 / 3.0), everybody)]
-    with np.errstate(all="ignore"):  # where it is not finite it does not agree
-        fine = agrees(cheap, model, X, rtol) & agrees(cheap, model, run.scales, rtol)
-    comparisons = [(cheap.with_rule(cheap.rule.shifted()), everybody[fine])] if fine.any() else []
-    again = everybody[~fine]
+    cheap, count = economical_model(model, settings.rtol), X.shape[0]
+    if cheap is model or count == 0:
+        return _runs(model, model.refined(2.0 / 3.0), X, small, settings, twice)
+    run, rough = _runs(cheap, cheap.with_rule(cheap.rule.shifted()), X, small, settings, twice)
+    fine = agrees(cheap, model, X, settings.rtol) & agrees(cheap, model, run.scales, settings.rtol)
+    again = np.flatnonzero(~fine)
     if again.size == 0:
-        return run, comparisons
-    redone = _run(model, X[again], rule, small[again], rtol, until, max_steps, slack)
-    status = list(run.status)
-    for index, member in enumerate(again):
-        status[member] = redone.status[index]
-    run.times[again], run.end_times[again], run.scales[again] = redone.times, redone.end_times, redone.scales
-    run.evaluations[again] += redone.evaluations
-    run = _Run(run.times, run.end_times, run.scales, tuple(status), run.evaluations)
-    return run, [*comparisons, (model.refined(2.0 / 3.0), again)]
+        return run, rough
+    redone, rough_again = _runs(model, model.refined(2.0 / 3.0), X[again], small[again], settings, twice)
+    run = run.with_members(again, redone)
+    return run, rough if rough is None or rough_again is None else rough.with_members(again, rough_again)
+
+
+def _runs(
+    model: ManifoldModel,
+    other: ManifoldModel,
+    X: FloatArray,
+    small: NDArray[np.bool_],
+    settings: _Settings,
+    twice: bool,
+) -> tuple[_Run, _Run | None]:
+    """The run and the second one, as one ensemble of both if there are equally many nodes: that saves time."""
+    count = X.shape[0]
+    rtol, factor = np.full(count, settings.rtol), np.ones(count)
+    if not twice:
+        return _run(model, X, small, settings, rtol, factor, model.loss(X)), None
+    if model.rule.nodes.size != other.rule.nodes.size:
+        rough = _run(other, X, small, settings, _LOOSER * rtol, _FIRST * factor, other.loss(X))
+        return _run(model, X, small, settings, rtol, factor, model.loss(X)), rough
+    both = _run(
+        MemberNodes([model, other], count),
+        np.concatenate([X, X]),
+        np.concatenate([small, small]),
+        settings,
+        np.concatenate([rtol, _LOOSER * rtol]),
+        np.concatenate([factor, _FIRST * factor]),
+        np.concatenate([model.loss(X), other.loss(X)]),
+    )
+    return both.part(slice(0, count)), both.part(slice(count, None))
 
 
 def _run(
     model: ManifoldModel,
     X: FloatArray,
-    rule: EscapeRule,
     small: NDArray[np.bool_],
-    rtol: float,
-    until: float,
-    max_steps: int,
-    slack: float,
-    first_step_factor: float = 1.0,
+    settings: _Settings,
+    rtol: FloatArray,
+    first_step_factor: FloatArray,
+    reference: FloatArray,
 ) -> _Run:
-    """Follow every member in log X; those for which that chart ends without an answer go on in t."""
+    """Follow every member in log X; those for which that chart ends without an answer go on in t.
+
+    ``reference``: the losses at the start.
+    """
     count = X.shape[0]
     scales, clocks = X.copy(), np.zeros(count)
     status = np.full(count, RunStatus.STEP_UNDERFLOW, dtype=object)
     evaluations = np.zeros(count, dtype=np.int64)
-    reference = model.loss(X)
     with np.errstate(all="ignore"):  # members that leave the range of float64 are caught by their status
         for chart_type in (LogChart, TimeChart):
             todo = np.flatnonzero((status == RunStatus.STEP_UNDERFLOW) | (status == RunStatus.NOT_FINITE))
             if chart_type is LogChart:
-                todo = todo[LogChart.applies(model, X, small)]
+                todo = todo[LogChart.applies(model, X, small)[todo]]
             if todo.size == 0:
                 continue
-            chart: Chart = chart_type(model, rule, scales[todo], clocks[todo], reference[todo], small[todo], slack)
-            end = follow(chart, rtol, until, max_steps, first_step_factor)
+            chart: Chart = chart_type(
+                model.select(todo),
+                settings.rule,
+                scales[todo],
+                clocks[todo],
+                reference[todo],
+                small[todo],
+                settings.slack,
+            )
+            end = follow(chart, rtol[todo], settings.until, settings.max_steps, first_step_factor[todo])
             scales[todo], clocks[todo], status[todo] = end.scales, end.times, end.status
             evaluations[todo] += end.evaluations
     times = np.where(status == RunStatus.ESCAPED, clocks, np.nan)

@@ -115,12 +115,12 @@ class ResidualChart:
         """As in :class:`~numeric.event_stepper.Chart`."""
         self._held = np.where(members, np.maximum(self._held, speed), self._held)
 
-    def tolerance(self, state: FloatArray, new: FloatArray, rtol: float) -> FloatArray:
+    def tolerance(self, state: FloatArray, new: FloatArray, rtol: FloatArray) -> FloatArray:
         """Relative to the departures, however small, in the small layers; relative to s in the others."""
         tolerated = np.empty_like(state)
         common = np.maximum(np.abs(new[:, :-2][:, self._small]).max(axis=1), self._eta_size)
         damping = np.exp(-self._power * new[:, -1])
-        tolerated[:, :-2] = rtol * np.where(self._small, common[:, None], damping[:, None])
+        tolerated[:, :-2] = rtol[:, None] * np.where(self._small, common[:, None], damping[:, None])
         tolerated[:, -2] = rtol * (1.0 + np.abs(new[:, -2]))  # the remainder always holds a constant of order one
         tolerated[:, -1] = rtol
         return np.maximum(tolerated, 1e-300)
