@@ -84,6 +84,13 @@ def test_many_digits_under_the_rules_of_the_output_with_small_layers_and_a_plot(
     assert "<svg" in file.read_text(encoding="utf-8")
 
 
+def test_nets_of_width_one_are_nets() -> None:
+    call = ("--activation", "tanh", "--layers", "2", "--width", "1", "--eps", "0.1")
+    few, many = answer(*call), answer(*call, "--digits", "18")
+    assert few["status"] == many["status"] == "escaped"
+    assert few["escape_time"] == pytest.approx(many["escape_time"], rel=1e-9)
+
+
 def test_many_digits_until_a_time() -> None:
     call = (*TANH, "--eps", "0.1,0.01", "--digits", "16", "--until", "200")
     escaped, late = answer(*call)["members"]
@@ -195,6 +202,9 @@ def test_digits_follow_the_error() -> None:
         ((*TANH, "--eps", "0"), "the saddle itself"),
         ((*TANH, "--eps", "-0.1"), "positive and finite"),
         ((*TANH, "--eps", "nan"), "positive and finite"),
+        ((*TANH, "--eps", "inf"), "positive and finite"),
+        ((*TANH, "--eps", "0.1", "--until", "nan"), "positive time"),
+        ((*TANH, "--eps", "0.1", "--width", "-3"), "width 1"),
         ((*TANH, "--eps", "a"), "numbers separated by commas"),
         ((*TANH, "--start", "1,1"), "needs 3 scales"),
         ((*TANH, "--start", "1,1,inf"), "finite"),
