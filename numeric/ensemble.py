@@ -274,7 +274,7 @@ class Ensemble:
             if index == 0:
                 return
             layer = plan.layers[index - 1]
-            (by.multiply if self.net.widths[index + 1] == 1 else by.product)(turned[index], above, layer.scratch)
+            (by.rank_one if self.net.widths[index + 1] == 1 else by.product)(turned[index], above, layer.scratch)
             layer.backward()
             above, left = layer.h, layer.left
 

@@ -40,8 +40,12 @@ def test_against_einsum(by: Products, members: int, m: int, k: int, n: int, add:
     expected = torch.einsum("cmk,cnk->cmn", a, c) + (2.0 if add else 0.0)
     assert torch.allclose(along[:, : m * n].view(members, m, n), expected, rtol=1e-12, atol=1e-12)
     assert bool((along[:, m * n :] == 2.0).all())
-    by.multiply(by.operand(a[:, :, :1]), by.operand(b[:, :1]), by.operand(out))
+    thin, flat = by.whole(by.operand(a[:, :, :1])), by.columns(by.operand(b[:, :1]), widest)
+    by.rank_one(thin, flat, result)
     assert torch.equal(out, a[:, :, :1] * b[:, :1])
+    squares = torch.empty_like(b)
+    by.multiply(by.operand(b), by.operand(b[:, :1]), by.operand(squares))
+    assert torch.equal(squares, b * b[:, :1])
 
 
 @given(SIZES, SIZES, SIZES)
