@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from verify.catalogue import find
 from verify.claim import Case, Claim, Context
@@ -31,6 +31,7 @@ from verify.results import Result, Verdict
 if TYPE_CHECKING:
     from pebble import ProcessFuture, ProcessPool
 
+Made = TypeVar("Made")
 PATIENCE = 0.5  # seconds between two looks at whether Ctrl-C was pressed
 SILENCE = 120.0  # seconds without a verdict and without a case that runs: far more than the start of a worker takes
 MOST_POOLS = 5  # pools of workers that one run starts
@@ -71,22 +72,25 @@ def hear(
     report: Callable[[Task, Result], None],
     listen: Callable[[str, str, Context], Result] = hear_one,
     known: Mapping[str, Result] | None = None,
-) -> None:
+    beside: Callable[[], Made] | None = None,
+) -> Made | None:
     """Judge every task and call ``report`` as each verdict arrives; returns when all have one.
 
-    known: ``CLAIM[case]`` -> verdict that need not be reached again.
+    known: ``CLAIM[case]`` -> verdict that need not be reached again. beside: something else that a worker makes
+    meanwhile, with what it has loaded and remembers already; returned, or None where that came to nothing.
     budget: seconds for the whole run, or None; what has no verdict by then becomes inconclusive(budget).
     listen: judges one case in a worker, by claim id and case text; a function that a fresh process can import.
     Raises ``KeyboardInterrupt`` after stopping the workers; what was reported before stands.
     """
     if not tasks:
-        return
+        return None
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # read by the workers' libraries as they load
     deadline = None if budget is None else time.monotonic() + budget
     court = _Court(list(tasks), report, known or {})
     unknown = sum(task.key not in court.known for task in tasks)
     size = max(1, min(workers, unknown))
     pool, pools, last_sign = _pool(size), 1, time.monotonic()
+    aside: ProcessFuture | None = None
     with _interruption() as interrupted:
         try:
             while court.open:
@@ -101,11 +105,15 @@ def hear(
                         )
                         break
                     pool, pools, last_sign = _pool(size), pools + 1, time.monotonic()
+                    aside = beside = None
                 for task in court.callable_now():
                     with _deaf():  # the pool's threads and workers inherit it: Ctrl-C is this thread's to handle
                         call = (task.claim.id, task.case.text, context)
                         future = pool.schedule(listen, args=call, timeout=time_limit(task.case))
                     court.running[future] = task
+                if beside is not None and aside is None:
+                    with _deaf():
+                        aside = pool.schedule(beside, timeout=LEAST_LIMIT)
                 if not court.running:
                     continue
                 left = math.inf if deadline is None else deadline - time.monotonic()
@@ -119,10 +127,22 @@ def hear(
                     last_sign = time.monotonic()
                 if interrupted.is_set():
                     raise KeyboardInterrupt
+            return None if aside is None else _made(aside, interrupted, deadline)
         finally:
             # stop, not close: after an interruption or a spent budget nobody waits for the cases that still run.
             pool.stop()
             pool.join()
+
+
+def _made(aside: ProcessFuture, interrupted: threading.Event, deadline: float | None) -> Any:
+    """What a worker makes beside the cases, once it is there; None for a failure, or when the time is spent."""
+    while not aside.done():
+        wait([aside], timeout=PATIENCE)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        if deadline is not None and time.monotonic() >= deadline:
+            return None
+    return None if aside.cancelled() or aside.exception() else aside.result()
 
 
 def _pool(size: int) -> ProcessPool:

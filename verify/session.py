@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from verify import environment, folder, store
+from verify import activation_table, environment, folder, store
 from verify.catalogue import catalogue, home_of
 from verify.claim import Claim, Context, Tier
 from verify.engine import Task, hear
@@ -135,8 +135,11 @@ def run(options: Options, watch: Callable[[Result, int, int], None] | None = Non
 
     with folder.alone_in(out):
         try:
-            hear(tasks, Context(options.seed, options.device), workers, options.budget, report, known=known)
-            table = _activations(tasks, options, recorder, record, began)
+            made = hear(
+                tasks, Context(options.seed, options.device), workers, options.budget, report, known=known,
+                beside=activation_table.activation_table if options.fresh and _on_activations(tasks) else None,
+            )  # fmt: skip
+            table = made or _activations(tasks, options, recorder, record, began)
         except KeyboardInterrupt:
             final = recorder.write(complete=False, exit_code=130)
         else:
@@ -154,16 +157,17 @@ def _activations(
     tasks: Sequence[Task], options: Options, recorder: Recorder, record: RunRecord, began: float
 ) -> tuple[ActivationRecord, ...]:
     """The table of activations, for a run that heard our claims on them and has time left; () otherwise."""
-    ours = any(task.claim.theorem == "T2" and home_of(task.claim.id).startswith("verify.claims.") for task in tasks)
-    if not ours or (options.budget is not None and time.monotonic() - began >= options.budget):
+    if not _on_activations(tasks) or (options.budget is not None and time.monotonic() - began >= options.budget):
         return ()
-    from verify.activation_table import activation_table, kept_table  # here: it may need SymPy
-
     try:
-        return activation_table() if options.fresh else kept_table(record.versions)
+        return activation_table.activation_table() if options.fresh else activation_table.kept_table(record.versions)
     except Exception as error:  # a broken witness fails its claims, and must not take the verdicts with it
         recorder.warn(f"the table of activations could not be made: {type(error).__name__}: {error}")
         return ()
+
+
+def _on_activations(tasks: Sequence[Task]) -> bool:
+    return any(task.claim.theorem == "T2" and home_of(task.claim.id).startswith("verify.claims.") for task in tasks)
 
 
 def recorded(claim: Claim) -> ClaimRecord:

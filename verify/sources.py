@@ -19,7 +19,7 @@ import gc
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,12 +186,14 @@ def _parsed(module: str) -> _Source:
         tree = ast.parse(text)
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read the source {path}: {error}") from error
-    imports = _Imports(path)
+    imports, strings = _Imports(path), set[str]()
     for statement in tree.body:
+        names: list[ast.AST] = []
+        _look_through([statement], strings, names)
         if not _for_types_only(statement):
-            imports.read(statement)
+            imports.read(names)
     tables = TABLES.get(module)
-    pieces = tuple(_pieces(text, tree, tables)) if tables else (_undivided(text, tree),)
+    pieces = tuple(_pieces(text, tree, tables)) if tables else (_Piece(text, frozenset(), frozenset(strings)),)
     return _Source(frozenset(imports.found), pieces, imports.wildcard)
 
 
@@ -199,35 +201,57 @@ def _for_types_only(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test)
 
 
-def _undivided(text: str, tree: ast.Module) -> _Piece:
-    return _Piece(text, frozenset(), frozenset(_strings_in_functions(tree)))
+def _look_through(roots: Sequence[ast.AST], strings: set[str], names: list[ast.AST], *, inside: bool = False) -> None:
+    """One pass over what lies below ``roots``, in the order of the text: a run reads every source.
 
-
-def _strings_in_functions(tree: ast.AST) -> Iterator[str]:
-    """String constants in the bodies of functions and lambdas; those of a table at the top of a file do not count."""
-    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+    strings: string constants in the bodies of functions and lambdas are added; those of a table at the top of a file do
+    not count. names: imports, names and attributes are appended, an attribute before what it is an attribute of.
+    inside: the roots are part of a function.
+    """
+    waiting = list(reversed(roots))
     while waiting:
-        node, inside = waiting.pop()
-        if isinstance(node, ast.Constant):
-            if inside and isinstance(node.value, str):
-                yield node.value
-            continue
-        inside = inside or isinstance(node, (ast.FunctionDef, ast.Lambda))
-        waiting += [(child, inside) for child in _children(node)]
+        node = waiting.pop()
+        kind = type(node)
+        if kind is ast.Constant:
+            if inside and isinstance(node.value, str):  # type: ignore[attr-defined]
+                strings.add(node.value)  # type: ignore[attr-defined]
+        elif kind is ast.Name or kind is ast.Import or kind is ast.ImportFrom:
+            names.append(node)
+        elif kind is ast.Attribute:
+            names.append(node)
+            waiting.append(node.value)  # type: ignore[attr-defined]
+        elif not inside and (kind is ast.FunctionDef or kind is ast.Lambda):
+            _look_through(_children(node), strings, names, inside=True)
+        else:
+            children = _children(node)
+            children.reverse()
+            waiting += children
 
 
-_IDLE = frozenset({"ctx", "op", "ops"})  # fields whose nodes hold nothing
+def _strings_in_functions(tree: ast.AST) -> frozenset[str]:
+    strings: set[str] = set()
+    _look_through([tree], strings, [])
+    return frozenset(strings)
+
+
+# Fields that hold no nodes, or only nodes that hold nothing: half of all.
+_IDLE = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "kind", "type_comment", "simple", "is_async", "conversion"})
+
+
+@functools.cache
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    return tuple(name for name in kind._fields if name not in _IDLE)
 
 
 def _children(node: ast.AST) -> list[ast.AST]:
-    """``ast.iter_child_nodes`` without contexts and operators: half of all nodes, and a run reads every source."""
+    """``ast.iter_child_nodes`` without contexts and operators."""
     found: list[ast.AST] = []
-    for name in node._fields:
-        value = None if name in _IDLE else getattr(node, name, None)
-        if isinstance(value, ast.AST):
-            found.append(value)
-        elif isinstance(value, list):
+    for name in _fields(type(node)):  # type: ignore[arg-type]  # its __hash__ is that of a class
+        value = getattr(node, name, None)
+        if value.__class__ is list:
             found += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
     return found
 
 
@@ -254,7 +278,7 @@ def _piece(lines: list[str], node: ast.AST, owners: frozenset[str] | None = None
     return _Piece(
         "".join(lines[first - 1 : end]),
         frozenset(n.id for n in inner if isinstance(n, ast.Name)),
-        frozenset(constants if owners is not None else _strings_in_functions(node)),
+        frozenset(constants) if owners is not None else _strings_in_functions(node),
         owners,
         name,
     )
@@ -294,21 +318,21 @@ class _Imports:
         self._folder = path.parent
         self._doors: dict[str, str] = {}  # local name -> package
 
-    def read(self, statement: ast.stmt) -> None:
-        """Take in one statement and all that is in it, in the order of the text: a door is opened before its use."""
-        waiting: list[ast.AST] = [statement]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, ast.Import):
+    def read(self, names: Iterable[ast.AST]) -> None:
+        """Take in imports, names and attributes in the order of the text: a door is opened before its use."""
+        through: ast.AST | None = None  # the name before the dot, which says nothing more
+        for node in names:
+            if isinstance(node, ast.Name):
+                if node is not through:
+                    self._name(node)
+            elif isinstance(node, ast.Attribute):
+                if isinstance(node.value, ast.Name) and node.value.id in self._doors:
+                    through = node.value
+                    self._through(self._doors[node.value.id], node.attr)
+            elif isinstance(node, ast.Import):
                 self._import(node)
             elif isinstance(node, ast.ImportFrom):
                 self._import_from(node)
-            elif isinstance(node, ast.Name):
-                self._name(node)
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in self._doors:
-                self._through(self._doors[node.value.id], node.attr)
-            elif not isinstance(node, ast.Constant):
-                waiting += reversed(_children(node))
 
     def _import(self, node: ast.Import) -> None:
         for alias in node.names:

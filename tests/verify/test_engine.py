@@ -64,6 +64,28 @@ def test_the_number_of_workers_does_not_matter(workers: int) -> None:
     assert {result.verdict for result in heard.values()} == {Verdict.PASS}
 
 
+def _elsewhere() -> int:
+    return os.getpid()
+
+
+def _broken() -> int:
+    raise ArithmeticError("a witness that is broken")
+
+
+def test_a_worker_makes_something_else_beside_the_cases() -> None:
+    tasks = [Task(c, case) for c in [claim("a.b", "pass", "pass")] for case in c.cases]
+    heard: list[Task] = []
+
+    def listen(task: Task, _: Result) -> None:
+        heard.append(task)
+
+    made = hear(tasks, Context(), 1, None, listen, listen=behave, beside=_elsewhere)
+    assert made not in (None, os.getpid())
+    assert hear(tasks, Context(), 1, None, listen, listen=behave, beside=_broken) is None
+    assert hear(tasks, Context(), 1, None, listen, listen=behave) is None
+    assert sorted(task.key for task in heard) == sorted(3 * [task.key for task in tasks])
+
+
 def test_nothing_to_hear_is_no_error() -> None:
     assert verdicts([]) == {}
 
