@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import sympy as sp
 
@@ -83,12 +84,15 @@ def effective_rate(
     xi = layer_scales(depth) if scales is None else tuple(sp.sympify(x) for x in scales)
     if reduced.depth != depth or len(xi) != depth:
         raise ValueError(f"depth {depth} needs {depth} gains and {depth} scales, got {reduced.depth} and {len(xi)}")
-    # Always with symbols first: where a gain times a scale is the number 1, SymPy would differentiate s(s(X)) by s(X).
-    general = symbolic_gains(depth)
-    derivative = multilinear_derivative(reduced_output(general.gains, layer_scales(depth), chosen), chosen)
-    values = dict(zip((*general.gains, *layer_scales(depth)), (*reduced.gains, *xi), strict=True))
-    coefficient, chain = _split(derivative.xreplace(values))
+    values = dict(zip((*symbolic_gains(depth).gains, *layer_scales(depth)), (*reduced.gains, *xi), strict=True))
+    coefficient, chain = _split(_general_derivative(depth, chosen).xreplace(values))
     return EffectiveRate(depth, chosen, sp.simplify(reduced.mobility * coefficient), chain)
+
+
+@cache
+def _general_derivative(depth: int, small: tuple[int, ...]) -> sp.Expr:
+    # Always with symbols first: where a gain times a scale is the number 1, SymPy would differentiate s(s(X)) by s(X).
+    return multilinear_derivative(reduced_output(symbolic_gains(depth).gains, layer_scales(depth), small), small)
 
 
 def small_scale(layer: int) -> sp.Symbol:

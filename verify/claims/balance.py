@@ -149,7 +149,8 @@ CLAIMS = (
         cases=tuple(
             case(tier, seconds, activation=a, r=r, L=depth, placement=where, xi=xi, parameterisation=p)
             for tier, seconds, a, r, depth, where, xi, p in (
-                (Tier.SMOKE, 0.5, "tanh", 3, 5, "last", 0.8, "ntk"),
+                (Tier.SMOKE, 0.3, "tanh", 2, 3, "last", 0.8, "ntk"),
+                (Tier.STANDARD, 0.5, "tanh", 3, 5, "last", 0.8, "ntk"),
                 (Tier.SMOKE, 0.1, "gelu", 2, 4, "ends", 0.8, "plain"),
                 (Tier.STANDARD, 0.5, "gelu", 2, 3, "last", 1.2, "ntk"),
                 (Tier.STANDARD, 0.5, "erf", 2, 4, "last", 0.9, "plain"),

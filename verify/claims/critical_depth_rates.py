@@ -235,7 +235,7 @@ CLAIMS = (
             *(
                 case(tier, 0.3, r=2, L=2, activation="linear", parameterisation=p, F=fraction)
                 for tier, p, fraction in (
-                    (SMOKE, "ntk", "1/2"),
+                    (STANDARD, "ntk", "1/2"),
                     (STANDARD, "plain", "1/2"),
                     (STANDARD, "ntk", "1/4"),
                     (FULL, "plain", "1/10"),
@@ -302,7 +302,7 @@ CLAIMS = (
             case(tier, 0.15, r=r, L=depth, activation=s, placement=where, scales="mixed", parameterisation=p)
             for tier, r, depth, s, where, p in (
                 (SMOKE, 3, 5, "gelu", "spread", "ntk"),
-                (SMOKE, 4, 5, "tanh", "last", "plain"),
+                (STANDARD, 4, 5, "tanh", "last", "plain"),
                 (STANDARD, 3, 4, "tanh", "spread", "ntk"),
                 (STANDARD, 3, 5, "linear", "last", "plain"),
                 (STANDARD, 4, 6, "linear", "spread", "ntk"),

@@ -245,7 +245,7 @@ CLAIMS = (
         witnesses=BOTH,
         assumes=HESSIAN_ASSUMES,
         cases=(
-            case(SMOKE, 0.3, r=2, L=2, N=2, d=2, space="weights", check="proof"),
+            case(STANDARD, 0.3, r=2, L=2, N=2, d=2, space="weights", check="proof"),
             case(SMOKE, 0.2, r=3, L=4, placement="spread", space="scales", check="proof"),
             case(STANDARD, 0.2, r=2, L=4, placement="spread", space="scales", check="proof"),
             case(STANDARD, 0.3, r=4, L=5, placement="last", space="scales", check="proof"),
