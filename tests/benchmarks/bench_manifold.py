@@ -77,15 +77,12 @@ def _sweep_rows() -> list[dict[str, Any]]:
         peer[:] = [_lsoda_escape(float(e)) for e in EPS]
 
     sweep()
-    _, lsoda_seconds = _interleaved(sweep, lsoda)
     kernel = f"64 escape times, eps in [1e-6, 10^-1.5], rtol {RTOL:g}, L = 4 tanh"
     rows = []
     for what, scales_rtol in (("", 1e-6), (", scales to 1e-9 too", RTOL)):
         for estimated in (False, True):
-            seconds = median(
-                _seconds(lambda e=estimated, s=scales_rtol: sweep(e, s))  # type: ignore[misc]
-                for _ in range(2 * ROUNDS)
-            )
+            mine = functools.partial(sweep, estimated, scales_rtol)
+            seconds, lsoda_seconds = _interleaved(mine, lsoda)
             worst = float(np.abs(ours[0].times / np.array(peer) - 1.0).max())
             if not worst < 1e-6:  # LSODA in t loses two to three digits of its tolerance over the plateau
                 raise ValueError(f"the sweep and LSODA disagree by {worst:.1e}: no ratio")
