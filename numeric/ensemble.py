@@ -29,7 +29,7 @@ from numeric.network import Network
 from numeric.products import Operand, products
 from numeric.workspace import Plan, Workspace
 
-_BUFFER_BYTES = 2**17  # one layer's buffer of one member: larger blocks of samples leave the second-level cache
+_BUFFER_BYTES = 3 * 2**16  # one layer of one member: calls and sums weigh in smaller blocks, larger leave the cache
 _CHUNK_BYTES = 3 * 2**19  # workspace of a chunk, per thread: a compromise of cache misses and the cost of a call
 _COMPILED_CHUNK = 4  # times as much where kernels are compiled: a call of one takes 20 us, ten times another's
 _CUDA_CHUNK_BYTES = 2**31
