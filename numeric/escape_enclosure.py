@@ -25,10 +25,14 @@ refused.
 The time is int 1/w_lead^h(s, y(s)) ds, enclosed by its Taylor form like D, and the change of 1/w_lead between there and
 the truth: at most (e^{Lambda |e|} - 1) for the state, Lambda the sum of |d log w_lead^h/dx_j|, and eps_lead/(w_lead^h -
 eps_lead) for the field, both relative.  All numbers are balls with outward rounding: nothing is estimated.
+
+Under a rule of kind loss S is not known.  The loss decreases, so that a place where it is certainly above its level and
+one where it is certainly below enclose the escape.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,7 +45,7 @@ import numpy as np
 from numeric.balanced_integral import outward
 from numeric.ball_manifold import exact
 from numeric.escape_rule import EscapeRule, parse_escape_rule
-from numeric.high_precision import CollocationPiece, collocation_pieces
+from numeric.high_precision import CollocationPiece, CollocationSolution, collocation_solution
 from numeric.manifold import ManifoldModel
 from numeric.validated_field import TrapezoidRule, ValidatedField
 
@@ -55,6 +59,7 @@ _COARSE_BITS = 64  # where the balls are wide, so that precision would be wasted
 _FIRST_RADIUS, _SMALLEST_RADIUS = 0.2, 1e-9  # of the intervals; a start near a singularity needs small ones
 _LARGEST_RADIUS = 0.5  # a rate changes by e^(+-L radius) over the ball from which a remainder is bounded
 _WIDEST_TUBE = 0.1  # in log X: beyond this the approximate solution is no approximation
+_NEAR = 0.01  # so far before an approximate end a march goes in any case
 _ATTEMPTS = 6  # with tubes that grow by 4 and cells half as large
 
 
@@ -79,20 +84,21 @@ def validated_escape(
     rule: str | EscapeRule = "scale:0.5@1",
     digits: int = 12,
 ) -> ValidatedEscape:
-    """A rigorous enclosure of the time at which the scale of the rule's layer reaches its level, about ``digits`` wide.
+    """A rigorous enclosure of the time at which ``rule``, of kind scale or loss, is met, about ``digits`` wide.
 
     ``start``: L layer scales, not zero; strings and fractions are exact, floats read by their shortest decimal form.
-    Raises ValueError for a rule that is not of kind scale, an activation without a bound on a strip (``ball_strips``),
-    digits outside 5 .. 40, or where the solution cannot be followed (the rule's layer must increase up to its level).
+    Raises ValueError for a rule of kind overlap, an activation without a bound on a strip (``ball_strips``), digits
+    outside 5 .. 40, or where the solution cannot be followed (the rule's layer, or under the rule loss some layer, must
+    increase up to the escape).
     """
     if not 5 <= digits <= 40:
         raise ValueError(f"digits must lie between 5 and 40, got {digits!r}")
     parsed = parse_escape_rule(rule, model.depth)
-    if parsed.kind != "scale":
-        raise ValueError(f"a validated time needs a rule of kind scale (scale:0.5@1), got {parsed}")
+    if parsed.kind == "overlap":
+        raise ValueError(f"a validated time needs a rule of kind scale or loss (scale:0.5@1, loss:0.5), got {parsed}")
     ValidatedField(model)  # refuses an activation before any work is done
-    pieces = collocation_pieces(model, start, parsed, max(10, digits + _SOLUTION_DIGITS))
-    return validate_solution(model, start, parsed, digits, pieces)
+    solution = collocation_solution(model, start, parsed, max(10, digits + _SOLUTION_DIGITS))
+    return validate_solution(model, start, parsed, digits, solution)
 
 
 def validate_solution(
@@ -100,13 +106,17 @@ def validate_solution(
     start: Sequence[str | float | Fraction],
     rule: EscapeRule,
     digits: int,
-    pieces: Sequence[CollocationPiece],
+    solution: CollocationSolution,
 ) -> ValidatedEscape:
     """The enclosure from a given approximate solution, good or bad: a bad one widens it or is refused."""
     cap = flint.ctx.cap
     with flint.ctx.workprec(math.ceil((digits + _GUARD_DIGITS) * math.log2(10.0)) + _GUARD_BITS):
         try:
-            return _March(model, [exact(x) for x in start], rule, digits).run(pieces)
+            march = _March(model, [exact(x) for x in start], solution.lead, digits)
+            level = exact(rule.level)
+            if rule.kind == "scale":
+                return march.up_to_scale(solution.pieces, level)
+            return march.up_to_loss(solution.pieces, solution.end, level)
         finally:
             flint.ctx.cap = cap
 
@@ -142,48 +152,86 @@ class _Cell:
 class _March:
     """The intervals from left to right.
 
-    ``logs``: y at the end of the last interval; ``bound``: a bound of |e| there; ``time``: the ball of the time spent;
-    ``widest``: the largest bound so far; ``rule``: the quadrature of the present piece.
+    ``left``: the end of the last interval, and there ``logs``, which is y, ``bound``, of |e|, and ``time``, the ball of
+    the time spent; ``widest``: the largest bound so far; ``rule``: the quadrature of the present piece.
     """
 
     rule: TrapezoidRule
 
-    def __init__(self, model: ManifoldModel, X: list[Ball], rule: EscapeRule, digits: int) -> None:
-        self.model, self.field, self.digits = model, ValidatedField(model), digits
-        self.lead = rule.layer - 1
+    def __init__(self, model: ManifoldModel, X: list[Ball], lead: int, digits: int) -> None:
+        self.model, self.field, self.digits, self.lead = model, ValidatedField(model), digits, lead
         self.others = [m for m in range(model.depth) if m != self.lead]
         self.signs = [1 if x > 0 else -1 for x in X]
-        self.origin = abs(X[self.lead])
-        self.end = (exact(rule.level) / self.origin).log()
+        self.start, self.origin = X, abs(X[self.lead])
         self.tolerance = 10.0 ** -(digits + _GUARD_DIGITS)
         self.order = 7 + round(0.9 * digits)  # the fastest among those tried for 8, 12 and 20 digits
         self.cover = 0.1 / model.depth  # radius of the cells of a tube: a rate changes there by about e^(+-L radius)
         self.logs = [abs(X[m]).log() for m in self.others]
+        self.left, self.radius = flint.arb(0), _FIRST_RADIUS
         self.bound, self.time, self.widest = flint.arb(0), flint.arb(0), flint.arb(0)
         self.intervals = 0
 
-    def run(self, pieces: Sequence[CollocationPiece]) -> ValidatedEscape:
-        """March over the pieces and print the result."""
-        left, radius = flint.arb(0), _FIRST_RADIUS
-        for piece, right in zip(pieces, [*(p.left for p in pieces[1:]), self.end], strict=True):
+    def up_to_scale(self, pieces: Sequence[CollocationPiece], level: Ball) -> ValidatedEscape:
+        """The time at which the leading layer's scale is ``level``."""
+        self._march(pieces, (level / self.origin).log())
+        return self._result(self.time)
+
+    def up_to_loss(self, pieces: Sequence[CollocationPiece], end: Ball, fraction: Ball) -> ValidatedEscape:
+        """The time at which the loss is that fraction of its initial value.
+
+        Along a gradient flow the loss decreases, so that two places with the loss certainly above and certainly below
+        enclose the escape; they are taken on both sides of the approximate ``end``.
+        """
+        last = pieces[-1]
+        near = (end - min(_NEAR, 0.5 * float(end - last.left))).mid()
+        self._march(pieces, near)
+        level = self._loss_of(self.start) * fraction
+        for power in range(_ATTEMPTS):
+            side = flint.arb(self.tolerance * 32.0**power)
+            march = copy.copy(self)
+            march._march([last], (end - side).mid())
+            before, earliest = march._loss(), march.time
+            march._march([last], (end + side).mid())
+            if before > level and march._loss() < level:
+                return march._result(earliest.union(march.time))
+        raise ValueError("the loss at the escape cannot be told from its level: ask for fewer digits")
+
+    def _loss(self) -> Ball:
+        """A ball of the loss at the place that has been reached."""
+        X: list[Any] = [None] * self.model.depth
+        X[self.lead] = self.left.exp() * (self.signs[self.lead] * self.origin)
+        for m, x in zip(self.others, self.logs, strict=True):
+            X[m] = (x + flint.arb(0, self.bound)).exp() * self.signs[m]
+        return self._loss_of(X)
+
+    def _loss_of(self, X: list[Ball]) -> Ball:
+        rule = self.field.choose_for_loss(np.array([float(x) for x in X]), self.tolerance * self.model.target_power)
+        return self.field.loss(X, rule)
+
+    def _march(self, pieces: Sequence[CollocationPiece], end: Ball) -> None:
+        """Over the pieces from where the march stands to ``end``."""
+        for piece, right in zip(pieces, [*(p.left for p in pieces[1:]), end], strict=True):
             self.rule = self._quadrature(piece, right)
-            while left is not right:
-                left, radius = self._advance(piece, left, right, radius)
-        if not self.time.is_finite():
+            while self.left is not right:
+                self._advance(piece, right)
+
+    def _result(self, time: Ball) -> ValidatedEscape:
+        if not time.is_finite():
             raise ValueError("the time cannot be enclosed")
         shown = self.digits + 5
         return ValidatedEscape(
-            outward(self.time.lower(), shown, -1),
-            outward(self.time.upper(), shown, 1),
-            self.time.rel_accuracy_bits() * math.log10(2.0),
+            outward(time.lower(), shown, -1),
+            outward(time.upper(), shown, 1),
+            time.rel_accuracy_bits() * math.log10(2.0),
             float(self.widest),
             self.intervals,
         )
 
-    def _advance(self, piece: CollocationPiece, left: Ball, right: Ball, radius: float) -> tuple[Ball, float]:
-        """One interval of at most the given radius towards ``right``; its right end and the next radius."""
+    def _advance(self, piece: CollocationPiece, right: Ball) -> None:
+        """One interval towards ``right``."""
+        left, radius = self.left, self.radius
         if not left < right:
-            raise ValueError("the pieces of the approximate solution must follow each other up to the level")
+            raise ValueError("the pieces of the approximate solution must follow each other up to the escape")
         while radius > _SMALLEST_RADIUS:
             length = float(right - left)
             parts = math.ceil(length / (2.0 * radius) - 0.05)
@@ -191,11 +239,12 @@ class _March:
             form = self._taylor_form(piece, left, end)
             if form is not None and form.remainder <= self.tolerance:
                 self._follow(form)
-                self.intervals += 1
                 ratio = (self.tolerance / max(form.remainder, 1e-300)) ** (1.0 / self.order)
-                return end, min(_LARGEST_RADIUS, float(form.radius) * min(1.5, max(0.7, 0.9 * ratio)))
+                self.radius = min(_LARGEST_RADIUS, 1.5 * radius, float(form.radius) * max(0.7, 0.9 * ratio))
+                self.left, self.intervals = end, self.intervals + 1
+                return
             radius = 0.6 * min(radius, length / 2.0)
-        raise ValueError("the flow cannot be enclosed: the layer's scale must increase all the way up to the level")
+        raise ValueError("the flow cannot be enclosed: the layer's scale must increase all the way up to the escape")
 
     def _taylor_form(self, piece: CollocationPiece, left: Ball, right: Ball) -> _Form | None:
         """Step 2 of the module's text; None when the rate of the leading layer is not certainly positive."""

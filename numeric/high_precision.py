@@ -105,13 +105,22 @@ class CollocationPiece:
     coefficients: tuple[tuple[Ball, ...], ...]
 
 
-def collocation_pieces(
+@dataclass(frozen=True)
+class CollocationSolution:
+    """``pieces`` from left to right; ``lead``: the leading layer, from 0; ``end``: s at the escape, an exact ball."""
+
+    lead: int
+    pieces: tuple[CollocationPiece, ...]
+    end: Ball
+
+
+def collocation_solution(
     model: ManifoldModel,
     start: Sequence[str | float | Fraction],
     rule: str | EscapeRule = "scale:0.5@1",
     digits: int = 30,
-) -> list[CollocationPiece]:
-    """The solution behind ``precise_escape`` from left to right; the same arguments and errors."""
+) -> CollocationSolution:
+    """The solution behind ``precise_escape``; the same arguments and errors."""
     _, solver = _solve(model, start, rule, digits)
     origin = solver.elements[0].v[0]
     pieces = []
@@ -120,7 +129,7 @@ def collocation_pieces(
             columns = [element.grid.coefficients * column(row) for row in element.values]
             coefficients = tuple(tuple(c[k, 0].mid() for k in range(c.nrows())) for c in columns)
             pieces.append(CollocationPiece((element.v[0] - origin).mid(), element.half, coefficients))
-    return pieces
+        return CollocationSolution(solver.lead, tuple(pieces), (solver.end - origin).mid())
 
 
 def _solve(
@@ -180,6 +189,7 @@ class _Solver:
         self.model, self.rule, self.digits, self.lead = model, rule, digits, 0
         self.shared: Collocation = collocation(model, digits)
         self.elements: list[Element] = []  # of the last march
+        self.end: Ball = flint.arb(0)  # where it ended
 
     def solve_for_number(self, X: list[Ball]) -> PreciseEscape:
         """Under the rules loss and overlap: with a layer that increases all the way and needs few elements."""
@@ -264,6 +274,7 @@ class _Solver:
             increment, logs, root = self._to_the_root(element, X)
             time += increment
             final = [s * x.exp() for s, x in zip(signs, logs, strict=True)]
+        self.end = logs[self.lead]
         relative = [float(e) / abs(float(time.mid())) for e in (truncation, iteration, rounding, root)]
         total = sum(relative) + quadrature
         error = total * abs(float(time.mid()))

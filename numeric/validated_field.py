@@ -108,10 +108,18 @@ class ValidatedField:
 
         ``rates`` are the relative rates at X in float64.  All of this is float64: ``errors`` proves what is chosen.
         """
+        return self._coarsest(X, np.append(tolerance * abs(float(rates[lead])) * np.abs(X), math.inf))
+
+    def choose_for_loss(self, X: FloatArray, tolerance: float) -> TrapezoidRule:
+        """The coarsest rule whose bound changes the loss by no more than ``tolerance``."""
+        return self._coarsest(X, np.append(np.full(X.size, math.inf), tolerance))
+
+    def _coarsest(self, X: FloatArray, wanted: FloatArray) -> TrapezoidRule:
+        """For largest errors of dX_l/dt and, last, of the loss."""
         sizes = [abs(flint.arb(float(x))) for x in X]
-        wanted = tolerance * abs(float(rates[lead])) * np.abs(X)
-        strips = []  # (height, E of the bound over the density per layer)
+        strips = []  # (height, E of the bound over the density)
         for height in _HEIGHTS:
+            # a ball without a finite radius has the midpoint 0: its upper end is what counts
             q = np.array([[float(c.upper()) for c in p] for p in self._sizes(sizes, flint.arb(height))])
             if np.isfinite(q).all():
                 strips.append((height, q @ [1.0, _MEAN + height, 1.0 + 2.0 * height * _MEAN + height**2]))
@@ -133,7 +141,19 @@ class ValidatedField:
         sizes = [abs(x).upper() for x in X]
         strip = self._strip_errors(sizes, rule.step, rule.height)
         tail = self._tail_errors(sizes, rule.step, rule.count)
-        return [a + b for a, b in zip(strip, tail, strict=True)]
+        return [a + b for a, b in zip(strip, tail, strict=True)][:-1]
+
+    def loss(self, X: Sequence[Ball], rule: TrapezoidRule) -> Ball:
+        """A ball of 1/2 E (yhat - beta t)^2 for all real layer scales in the balls X."""
+        total = flint.arb(0)
+        for u, weight, target in self._nodes(rule, flint.ctx.prec):
+            z = self.gains[0] * X[0] * u
+            for a, x in zip(self.gains[1:], X[1:], strict=True):
+                z = a * x * self.activation.value(z)
+            total += weight * (z - target / weight) ** 2 / 2
+        sizes = [abs(x).upper() for x in X]
+        strip = self._strip_errors(sizes, rule.step, rule.height)[-1]
+        return total + flint.arb(0, (strip + self._tail_errors(sizes, rule.step, rule.count)[-1]).upper())
 
     def _strip_errors(self, sizes: list[Ball], step: Fraction, height: float) -> list[Ball]:
         """The first part of the error, from the strip of that height; not finite where the strip is too wide."""
@@ -151,7 +171,7 @@ class ValidatedField:
         return [2 * sum(q * m for q, m in zip(p, moments, strict=True)) for p in self._sizes(sizes, flint.arb(0))]
 
     def _sizes(self, sizes: list[Ball], height: Ball) -> list[tuple[Ball, Ball, Ball]]:
-        """Per layer q_0, q_1, q_2 with |c_l^2 a_l g_l(u)| <= sum_i q_i |u|^i on |Im u| <= height."""
+        """q_0, q_1, q_2 with |c_l^2 a_l g_l(u)| <= sum_i q_i |u|^i on |Im u| <= height, per layer, then of the loss."""
         scaled = [abs(a) * x for a, x in zip(self.gains, sizes, strict=True)]
         at_zero = abs(self.activation.value(flint.arb(0)))
         constant, linear, imaginary = flint.arb(0), flint.arb(1), height
@@ -172,7 +192,7 @@ class ValidatedField:
             result.append((factor * r0 * constant, factor * (r0 * linear + r1 * constant), factor * r1 * linear))
             if layer:
                 product *= scaled[layer] * slopes[layer - 1]
-        return result[::-1]
+        return [*result[::-1], (r0 * r0 / 2, r0 * r1, r1 * r1 / 2)]
 
     def _weighted_nodes(self, rule: TrapezoidRule, bits: int) -> tuple[tuple[Ball, Ball, Ball], ...]:
         """(u, weight, weight times target) of every node; ``bits`` keeps precisions apart."""

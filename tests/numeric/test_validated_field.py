@@ -56,6 +56,17 @@ def test_the_bound_covers_the_error_of_a_coarse_rule(model, X, step, radius):
 
 
 @pytest.mark.parametrize(("model", "X"), MODELS)
+@pytest.mark.parametrize("radius", [2, 3])
+def test_the_bound_covers_the_nodes_left_out(model, X, radius):
+    field = ValidatedField(model)
+    exact = field.rates(series(X), fine(field))
+    rule = TrapezoidRule(Fraction(1, 16), 16 * radius, field.even, 1.0)  # the strip's part is about 1e-40
+    short, bounds = field.rates(series(X), rule), field.errors([flint.arb(x) for x in X], rule)
+    for a, b, x, bound in zip(short, exact, X, bounds, strict=True):
+        assert 0 < abs((a[0] - b[0]) * x).mid() <= bound
+
+
+@pytest.mark.parametrize(("model", "X"), MODELS)
 def test_the_chosen_rule_keeps_its_promise_and_is_not_much_finer_than_needed(model, X):
     field = ValidatedField(model)
     speeds, lead = model.rates(np.array(X)) / X, 1
@@ -67,6 +78,19 @@ def test_the_chosen_rule_keeps_its_promise_and_is_not_much_finer_than_needed(mod
     assert max(float(b) / abs(x) for b, x in zip(field.errors(map(flint.arb, X), coarser), X, strict=True)) > (
         1e-12 * signed[lead]
     )
+
+
+@pytest.mark.parametrize(("model", "X"), MODELS)
+def test_the_ball_of_the_loss(model, X):
+    field = ValidatedField(model)
+    balls = [flint.arb(x) for x in X]
+    exact = field.loss(balls, fine(field))
+    assert float(exact.mid()) == pytest.approx(model.loss(np.array(X)), rel=1e-13)
+    narrow = field.loss(balls, field.choose_for_loss(np.array(X), 1e-12))
+    assert narrow.overlaps(exact) and 0.0 < float(narrow.rad()) < 2e-12
+    for step, count in ((Fraction(4, 5), 5), (Fraction(5, 4), 9)):
+        coarse = field.loss(balls, TrapezoidRule(step, count, field.even, 0.6))
+        assert coarse.contains(exact.mid()) and float(coarse.rad()) > 1e-9
 
 
 def test_a_strip_that_reaches_a_pole_has_no_bound():
