@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import factorial
+from itertools import pairwise
+from math import factorial, prod
 from typing import Any
 
 import sympy as sp
@@ -60,24 +61,55 @@ class NoiseLaw:
     time: sp.Expr
 
 
-@cache
 def modified_equation(order: int) -> tuple[sp.Expr, ...]:
     """(h_1, ..., h_order) of dy/dn = sum eta^k h_k for heavy ball, in an undefined F(y) and beta.
 
     ValueError unless order >= 1.
     """
+    slopes = [FIELD(SCALE).diff(SCALE, k) for k in range(order)]
+    return tuple(
+        sp.factor(
+            sum(_in_beta(c) * sp.prod(f**k for f, k in zip(slopes, powers, strict=True)) for powers, c in h.terms())
+        )
+        for h in _modified_equation(order)
+    )
+
+
+@cache
+def _modified_equation(order: int) -> tuple[Any, ...]:
+    """The same as polynomials in F, F', ..., F^(order - 1) over the rational functions of beta."""
     if order < 1:
         raise ValueError(f"expected an order >= 1, got {order}")
-    field = FIELD(SCALE)
-    h: list[sp.Expr] = [sp.Integer(0)]
+    rational, beta = sp.field(MOMENTUM.name, sp.QQ)
+    polynomials, *slopes = sp.ring([f"F_{k}" for k in range(order)], rational)
+
+    def weight(k: int) -> Any:
+        """Coefficient of D^k in e^D - 1 - beta (1 - e^{-D})."""
+        return (1 + beta * (-1) ** k) / factorial(k)
+
+    def along(series: list[Any], h: list[Any]) -> list[Any]:
+        """d/dn along h of a series in eta; no coefficient up to eta^order has the last derivative in it."""
+        result = [polynomials.zero] * len(series)
+        for i, term in enumerate(series):
+            slope = sum((term.diff(f) * g for f, g in pairwise(slopes)), polynomials.zero)
+            for j, part in enumerate(h[: len(result) - i]):
+                result[i + j] += slope * part
+        return result
+
+    h = [polynomials.zero]
     for m in range(1, order + 1):
-        h.append(sp.Integer(0))
-        derivatives, known = list(h), sp.Integer(0)
+        h.append(polynomials.zero)
+        derivatives, known = list(h), polynomials.zero
         for k in range(2, m + 1):
-            derivatives = _along(derivatives, h)
-            known += _weight(k) * derivatives[m]
-        h[m] = sp.factor(((field if m == 1 else 0) - known) / _weight(1))
+            derivatives = along(derivatives, h)
+            known += derivatives[m] * weight(k)
+        h[m] = ((slopes[0] if m == 1 else polynomials.zero) - known) * (1 / weight(1))
     return tuple(h[1:])
+
+
+def _in_beta(coefficient: Any, momentum: object = MOMENTUM) -> sp.Expr:
+    """A rational function of beta as an expression, at a momentum."""
+    return coefficient.as_expr().subs(sp.Symbol(MOMENTUM.name), momentum)
 
 
 @cache
@@ -90,9 +122,15 @@ def heavy_ball_steps(small_layers: int, order: int = 2, momentum: object = MOMEN
     beta, clock = sp.sympify(momentum), RATE * SCALE ** (_check(small_layers) - 1)
     if beta.is_number and not 0 <= beta < 1:
         raise ValueError(f"momentum must lie in [0, 1), got {momentum!r}")
-    h = [term.subs(FIELD(SCALE), clock).doit().subs(MOMENTUM, beta) for term in modified_equation(order)]
-    inverse = _reciprocal([sp.cancel(term / h[0]) for term in h])
-    terms = {k - 1: _from_eps_to_theta(sp.cancel(c / h[0])) for k, c in enumerate(inverse)}
+    # F^(k) = (r-1)(r-2)...(r-k) F/y^k, so that h_{k+1} is a number c_k, a function of beta, times F (F/y)^k.
+    numbers = [int(sp.ff(small_layers - 1, k)) for k in range(order)]
+    c = [
+        sum(x * prod(n**k for n, k in zip(numbers, powers, strict=True)) for powers, x in h.terms())
+        for h in _modified_equation(order)
+    ]
+    growth = RATE * SCALE ** (small_layers - 2)
+    inverse = _quotient([1 / c[0]] + [0 * x for x in c[1:]], [x / c[0] for x in c])
+    terms = {k - 1: _from_eps_to_theta(_in_beta(x, beta) * growth**k / clock) for k, x in enumerate(inverse)}
     slope = sp.diff(clock, SCALE).subs(SCALE, EPS)
     return StepLaw(terms, _missing_steps().subs(MOMENTUM, beta), start_delay()[1].subs(MOMENTUM, beta) * slope)
 
@@ -131,7 +169,7 @@ def start_delay() -> tuple[sp.Expr, sp.Expr]:
     lost = [a - b for a, b in zip(ratio, growth, strict=True)]
     # (lost_1 + lost_2 x)/(growth_1 + growth_2 x) to first order.
     delay = (lost[0] / growth[0], (lost[1] * growth[0] - lost[0] * growth[1]) / growth[0] ** 2)
-    first, second = (sp.factor(c.as_expr().subs(sp.Symbol(MOMENTUM.name), MOMENTUM)) for c in delay)
+    first, second = (sp.factor(_in_beta(c)) for c in delay)
     return first, second
 
 
@@ -256,30 +294,6 @@ def noise_escape_time(small_layers: int, order: int = 3) -> NoisyEscape:
         beyond.append((-slope * SCALE / (power - 1)).subs(SCALE, THRESHOLD))  # int_theta^inf of a negative power
         slope = sp.cancel(-(NOISE**2) / 2 * sp.diff(slope, SCALE) / clock)
     return NoisyEscape(2 * radial * angular * noise_floor(r).time, tuple(beyond))
-
-
-def _weight(k: int) -> sp.Expr:
-    """Coefficient of D^k in e^D - 1 - beta (1 - e^{-D})."""
-    return (1 + MOMENTUM * (-1) ** k) / sp.Integer(factorial(k))
-
-
-def _along(series: list[sp.Expr], h: list[sp.Expr]) -> list[sp.Expr]:
-    """d/dn along h of a series in eta with coefficients that depend on y."""
-    result = [sp.Integer(0)] * len(series)
-    for i, term in enumerate(series):
-        slope = sp.diff(term, SCALE)
-        for j, part in enumerate(h):
-            if i + j < len(result):
-                result[i + j] += slope * part
-    return result
-
-
-def _reciprocal(series: list[sp.Expr]) -> list[sp.Expr]:
-    """1/(1 + c_1 eta + c_2 eta^2 + ...), with series[0] = 1."""
-    inverse = [sp.Integer(1)]
-    for k in range(1, len(series)):
-        inverse.append(sp.expand(-sum(series[j] * inverse[k - j] for j in range(1, k + 1))))
-    return inverse
 
 
 def _from_eps_to_theta(integrand: sp.Expr) -> sp.Expr:

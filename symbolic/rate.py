@@ -84,9 +84,16 @@ def effective_rate(
     xi = layer_scales(depth) if scales is None else tuple(sp.sympify(x) for x in scales)
     if reduced.depth != depth or len(xi) != depth:
         raise ValueError(f"depth {depth} needs {depth} gains and {depth} scales, got {reduced.depth} and {len(xi)}")
+    return _effective_rate(depth, chosen, reduced, xi)
+
+
+@cache
+def _effective_rate(
+    depth: int, small: tuple[int, ...], reduced: ReducedGains, xi: tuple[sp.Expr, ...]
+) -> EffectiveRate:
     values = dict(zip((*symbolic_gains(depth).gains, *layer_scales(depth)), (*reduced.gains, *xi), strict=True))
-    coefficient, chain = _split(_general_derivative(depth, chosen).xreplace(values))
-    return EffectiveRate(depth, chosen, sp.simplify(reduced.mobility * coefficient), chain)
+    coefficient, chain = _split(_general_derivative(depth, small).xreplace(values))
+    return EffectiveRate(depth, small, sp.simplify(reduced.mobility * coefficient), chain)
 
 
 @cache
