@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from numeric.estimators import difference_slopes, local_slopes
 
@@ -133,7 +133,7 @@ def student_half_width(sample: Sequence[float] | Array, level: float) -> float:
     values = np.asarray(sample, dtype=np.float64)
     if values.size < 2:
         return math.inf
-    quantile = float(stats.t.ppf((1 + level) / 2, values.size - 1))
+    quantile = float(special.stdtrit(values.size - 1, (1 + level) / 2))  # Student's t
     return quantile * float(values.std(ddof=1)) / math.sqrt(values.size)
 
 
