@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from verify.simulation_request import MOST_DIGITS, NO_RULE, Request, check, exact_starts, manifold_starts
@@ -34,6 +35,8 @@ class Member:
     """One run. ``escape_time`` is None without escape, ``error_estimate`` None without a time; scales at the end.
 
     ``decimal``: the escape time with all its digits where they are more than a float's, else None.
+    ``enclosure``: two decimal strings between which the escape time lies by proof, where that was asked for.
+    ``refusal``: why the digits or the proof that were asked for cannot be had, else empty; the rest is float64's then.
     """
 
     eps: float | None
@@ -48,12 +51,15 @@ class Member:
     end_time: float
     seconds: float
     decimal: str | None = None
+    enclosure: tuple[str, str] | None = None
+    refusal: str = ""
 
 
 def members(request: Request) -> Iterator[tuple[Member, ...]]:
     """Run the request and yield its members, by eps and then by seed, in chunks; raises ValueError as `check` does."""
     check(request)
-    kind = _full_members if request.full else _precise_members if request.precise else _ode_members
+    beyond = request.precise or request.certified
+    kind = _full_members if request.full else _ball_members if beyond else _ode_members
     yield from kind(request)
 
 
@@ -106,8 +112,8 @@ def _ode_members(request: Request) -> Iterator[tuple[Member, ...]]:
         yield tuple(replace(run, eps=request.ladder[first + m], seconds=spent) for m, run in enumerate(runs))
 
 
-def _precise_members(request: Request) -> Iterator[tuple[Member, ...]]:
-    """One member at a time; the evaluations are those at collocation nodes in ball arithmetic.
+def _ball_members(request: Request) -> Iterator[tuple[Member, ...]]:
+    """One member at a time, in ball arithmetic.
 
     A member that does not escape, or not before ``until``, is reported from float64, which is what finds that out.
     """
@@ -118,32 +124,56 @@ def _precise_members(request: Request) -> Iterator[tuple[Member, ...]]:
     model = manifold_model(request)
     for activation in (model.activation, model.teacher):
         numeric.ball_activation(activation.name)  # refuses what is not analytic, before anything has run
-    rough = replace(request, digits=MOST_DIGITS - 1)
+    rough = replace(request, digits=min(request.digits, MOST_DIGITS - 1))
+    solve = _certified if request.certified else _precise
     for m, (eps, start) in enumerate(zip(request.ladder, exact_starts(request), strict=True)):
         began = time.perf_counter()
         with np.errstate(all="ignore"):  # what leaves the range of float64 is told by the status
             found = _ode_to_rule(rough, model, manifold_starts(request)[m : m + 1])[0]
-        if found.status != ESCAPED or not found.end_time > 0.0:
-            yield (replace(found, eps=eps, seconds=time.perf_counter() - began),)
-            continue
-        run = numeric.precise_escape(model, start, request.escape, request.digits)
-        scales = np.array([float(x) for x in run.scales])
-        yield (
-            Member(
-                eps=eps,
-                seed=None,
-                escape_time=float(run.time),
-                error_estimate=float(run.error),
-                status=ESCAPED,
-                advice="",
-                evaluations=run.elements * (run.degree + 1) * run.sweeps,
-                layer_scales=tuple(scales.tolist()),
-                loss=float(model.loss(scales)),
-                end_time=float(run.time),
-                seconds=time.perf_counter() - began,
-                decimal=run.time,
-            ),
-        )
+        if found.status == ESCAPED and found.end_time > 0.0:
+            try:
+                found = solve(request, model, start, found)
+            except ValueError as error:
+                if m == 0:
+                    raise
+                found = replace(found, refusal=str(error))  # what is done is not lost
+        yield (replace(found, eps=eps, seconds=time.perf_counter() - began),)
+
+
+def _precise(request: Request, model: ManifoldModel, start: Sequence[Fraction], found: Member) -> Member:
+    """With many digits; the evaluations are those at collocation nodes in ball arithmetic."""
+    import numpy as np
+
+    import numeric
+
+    run = numeric.precise_escape(model, start, request.escape, request.digits)
+    scales = np.array([float(x) for x in run.scales])
+    return replace(
+        found,
+        escape_time=float(run.time),
+        error_estimate=float(run.error),
+        evaluations=run.elements * (run.degree + 1) * run.sweeps,
+        layer_scales=tuple(scales.tolist()),
+        loss=float(model.loss(scales)),
+        end_time=float(run.time),
+        decimal=run.time,
+    )
+
+
+def _certified(request: Request, model: ManifoldModel, start: Sequence[Fraction], found: Member) -> Member:
+    """With an enclosure of the time; loss and scales are float64's."""
+    import numeric
+
+    run = numeric.validated_escape(model, start, request.escape, request.digits)
+    lower, upper = Fraction(run.lower), Fraction(run.upper)
+    middle = float((lower + upper) / 2)
+    return replace(
+        found,
+        escape_time=middle,
+        error_estimate=float((upper - lower) / 2),
+        end_time=middle,
+        enclosure=(run.lower, run.upper),
+    )
 
 
 def _ode_to_rule(request: Request, model: ManifoldModel, starts: Any) -> list[Member]:

@@ -13,6 +13,7 @@ from typing import Any
 NO_RULE = "none"  # no escape rule: the run ends at ``until``
 MOST_DIGITS = 13  # a relative tolerance of 1e-13 is what float64 still resolves in one step
 MOST_PRECISE_DIGITS = 50  # of the escape time in ball arithmetic; a member takes some seconds there
+CERTIFIED_DIGITS = (5, 40)  # that an enclosure may have
 LARGEST_NETWORK = 10**8  # weights of one member; a Runge-Kutta pair keeps about ten copies, 8 GB
 LARGEST_ENSEMBLE = 10**6  # members of one request
 _SLOWEST = -290.0  # log10 of the slowest start: 1e-308 is the smallest float with all its digits
@@ -44,6 +45,7 @@ class Request:
     escape: str = "loss:0.5"
     until: float = math.inf
     digits: int = 10
+    certified: bool = False
     device: str = "cpu"
     teacher: str | None = None
     beta: float = 1.0
@@ -90,6 +92,8 @@ def check(request: Request) -> None:
         raise ValueError(f"--until must be a positive time, got {request.until:g}")
     if not 1 <= request.digits <= MOST_PRECISE_DIGITS:
         raise ValueError(f"--digits must lie between 1 and {MOST_PRECISE_DIGITS}, got {request.digits}")
+    if request.certified:
+        _check_certified(request)
     if request.precise:
         _check_precise(request)
     _check_range(request)
@@ -109,6 +113,17 @@ def _check_precise(request: Request) -> None:
         raise ValueError(f"{what} are those of an escape time: --escape none has no escape")
     if request.parameters:
         raise ValueError(f"{what} are for activations of the catalogue without -p")
+
+
+def _check_certified(request: Request) -> None:
+    least, most = CERTIFIED_DIGITS
+    if request.full or request.escape == NO_RULE or request.escape.startswith("overlap"):
+        raise ValueError(
+            "--certified encloses the manifold's escape time under a rule of kind loss or scale: leave out --full, and "
+            "give --escape loss:F or scale:X@l"
+        )
+    if not least <= request.digits <= most:
+        raise ValueError(f"--certified takes --digits from {least} to {most}, got {request.digits}")
 
 
 def _check_range(request: Request) -> None:

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+import numeric
 from verify.commands import predict, simulate
 from verify.simulation import Member, members
 from verify.simulation_request import Request, check, exact_starts, manifold_starts
@@ -68,6 +69,36 @@ def test_exact_starts_are_the_starts(eps: float, scale: float, small: tuple[int,
 def test_exact_starts_are_as_typed() -> None:
     request = Request("tanh", 2, epsilons=(0.1,), scales=(0.3, 0.7))
     assert exact_starts(request) == [[Fraction(3, 100), Fraction(7, 100)]]
+
+
+@pytest.mark.parametrize("rule", ["loss:0.5", "scale:0.2@1"])
+def test_a_certified_time_is_enclosed(rule: str) -> None:
+    call = (*TANH, "--eps", "0.1,0.03", "--scales", "1,0.9,0.8", "--escape", rule)
+    exact, proved = answer(*call, "--digits", "25"), answer(*call, "--digits", "9", "--certified")
+    for fine, data in zip(exact["members"], proved["members"], strict=True):
+        lower, upper = map(Decimal, data["enclosure"])
+        assert lower < Decimal(fine["escape_time_decimal"]) < upper
+        assert float(upper - lower) / 2 == pytest.approx(data["error_estimate"], rel=1e-6)
+        assert 0 < upper - lower < Decimal("1e-8") * lower
+    assert data["enclosure"][0] in invoke(*call, "--digits", "9", "--certified").output
+    assert "enclosure" not in exact
+
+
+def test_a_proof_that_fails_later_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = numeric.validated_escape
+
+    def picky(model, start, *rest):
+        if start[0] < Fraction(1, 50):
+            raise ValueError("it cannot be followed")
+        return real(model, start, *rest)
+
+    monkeypatch.setattr(numeric, "validated_escape", picky)
+    data = answer(*TANH, "--eps", "0.1,0.01", "--certified", code=4)
+    assert "enclosure" in data["members"][0]
+    assert data["members"][1]["refusal"] == "it cannot be followed"
+    assert data["members"][1]["status"] == "escaped"
+    refused = invoke(*TANH, "--eps", "0.01", "--certified")
+    assert isinstance(refused.exception, ValueError)  # the command line turns it into a sentence and exit code 2
 
 
 @pytest.mark.parametrize("escape", ["loss:0.5", "overlap:0.1"])
@@ -216,6 +247,9 @@ def test_digits_follow_the_error() -> None:
         ((*TANH, "--eps", "0.1", "--escape", "lost:1"), "escape rule"),
         ((*TANH, "--eps", "0.1", "--escape", "scale:0.5@7"), "layer 7"),
         ((*TANH, "--eps", "0.1", "--digits", "51"), "51"),
+        ((*TANH, "--eps", "0.1", "--digits", "41", "--certified"), "from 5 to 40, got 41"),
+        ((*TANH, "--eps", "0.1", "--escape", "overlap:0.2", "--certified"), "kind loss or scale"),
+        ((*TANH, "--eps", "0.1", "--full", "--certified"), "leave out --full"),
         ((*TANH, "--eps", "0.1", "--digits", "0"), "0 is not in the range"),
         ((*TANH, "--eps", "0.1", "--digits", "1000"), "1000 is not in the range"),
         ((*TANH, "--eps", "1e-300"), "1e-600, below the range of float64"),

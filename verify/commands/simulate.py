@@ -82,6 +82,7 @@ class _Layers(click.ParamType[tuple[int, ...]]):
     type=click.IntRange(1, MOST_PRECISE_DIGITS),
     help=f"Relative tolerance 10^-D of a step (10; with --full 8); above {MOST_DIGITS} digits of the escape time.",
 )
+@click.option("--certified", is_flag=True, help="A proved enclosure of the escape time, to about --digits digits.")
 @click.option("--device", default="cpu", show_default=True, help="A torch device for --full.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Figure of loss and scales against time.")
@@ -107,7 +108,8 @@ def command(
     Time is gradient-flow time, the loss 1/2 E (yhat - y)^2.
 
     \b
-    Exit codes: 0 all escaped or --until was reached, 2 bad input, 4 some member did neither, 130 interrupted.
+    Exit codes: 0 all escaped or --until was reached, 2 bad input, 4 some member did neither, or could not be solved to
+    the digits or certified as asked, 130 interrupted.
     """
     request = Request(
         layers=layers,
@@ -136,7 +138,11 @@ def command(
 
         draw(request, done, plot)
         click.echo(f"written: {plot}", err=as_json)
-    ctx.exit(0 if all(member.status in (ESCAPED, UNTIL_REACHED) for member in done) else EXIT_NOT_ESCAPED)
+    ctx.exit(0 if all(_answered(member) for member in done) else EXIT_NOT_ESCAPED)
+
+
+def _answered(member: Member) -> bool:
+    return member.status in (ESCAPED, UNTIL_REACHED) and not member.refusal
 
 
 def collect(request: Request, quiet: bool) -> tuple[list[Member], bool]:
@@ -185,8 +191,12 @@ def as_data(request: Request, done: Sequence[Member], seconds: float, interrupte
 
 
 def _fields(member: Member) -> dict[str, Any]:
-    decimal = {} if member.decimal is None else {"escape_time_decimal": member.decimal}
-    return decimal | {
+    more: dict[str, Any] = {} if member.decimal is None else {"escape_time_decimal": member.decimal}
+    if member.enclosure is not None:
+        more["enclosure"] = list(member.enclosure)
+    if member.refusal:
+        more["refusal"] = member.refusal
+    return more | {
         "escape_time": member.escape_time,
         "error_estimate": member.error_estimate,
         "status": member.status,
@@ -222,6 +232,7 @@ def _setup(request: Request) -> dict[str, Any]:
         "small": list(request.small) or list(range(1, request.layers + 1)),
         "until": _number(request.until),
         "digits": request.digits,
+        "certified": request.certified,
         "device": request.device,
         "loss": "1/2 E (yhat - y)^2",
         "time": "gradient flow, dW/dt = -dLoss/dW",
@@ -246,6 +257,7 @@ def table(request: Request, done: Sequence[Member]) -> str:
         columns.append(("seed", lambda m: str(m.seed)))
     columns += [
         ("escape time", lambda m: m.decimal or _with_error(m.escape_time, m.error_estimate)),
+        *([("proved to lie in", _enclosure)] if request.certified else []),
         ("error", lambda m: "" if m.error_estimate is None else f"{m.error_estimate:.1e}"),
         ("status", lambda m: m.status),
         ("loss", lambda m: f"{m.loss:.4g}"),
@@ -257,6 +269,7 @@ def table(request: Request, done: Sequence[Member]) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     advice = {member.status: member.advice for member in done if member.status not in (ESCAPED, UNTIL_REACHED)}
     notes = [f"{status}: {sentence}" for status, sentence in advice.items()]
+    notes += [f"eps {member.eps:g}: {member.refusal}" for member in done if member.refusal]
     return "\n".join([head, *lines, *notes, *_prediction_line(request)])
 
 
@@ -287,6 +300,10 @@ def _prediction_line(request: Request) -> list[str]:
 
 def _quoted(text: str) -> str:
     return text if text.isidentifier() else shlex.quote(text)
+
+
+def _enclosure(member: Member) -> str:
+    return "-" if member.enclosure is None else f"[{member.enclosure[0]}, {member.enclosure[1]}]"
 
 
 def _with_error(value: float | None, error: float | None) -> str:
