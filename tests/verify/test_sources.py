@@ -125,6 +125,21 @@ def test_a_door_that_is_handed_on_reaches_the_whole_package(tmp_path: Path) -> N
     assert sum(module.startswith("numeric.") for module in digests(str(tmp_path / "mine.py"), ())) > 40
 
 
+def test_a_door_is_opened_before_its_use_in_the_order_of_the_text(tmp_path: Path) -> None:
+    """And what stands in a table at the top of the file is no string in a function."""
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "TABLE = ('above',)\n"
+        "def predict(case):\n"
+        "    if case:\n"
+        "        import symbolic as s\n"
+        "        return lambda: s.hermite(case.word('inside')).value\n"
+    )
+    (piece,) = sources._source(str(mine)).pieces
+    assert sources._source(str(mine)).imports == {"symbolic.moments"}
+    assert piece.strings == {"inside"}
+
+
 def test_a_source_that_does_not_parse_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def f(:\n")
     with pytest.raises(ValueError, match=r"cannot read the source .*mine\.py"):

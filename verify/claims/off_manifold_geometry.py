@@ -242,7 +242,7 @@ CLAIMS = (
         ),
         depends=("off-manifold.neutral-spectrum",),
         cases=(
-            case(Tier.SMOKE, 1.1, activation="linear", r=3, L=4),
+            case(Tier.SMOKE, 0.6, activation="linear", r=3, L=4),
             case(Tier.STANDARD, 1.7, activation="gelu", r=3, L=5),
             case(Tier.STANDARD, 1.7, activation="tanh", r=4, L=4),
             case(Tier.FULL, 2.5, activation="silu", r=4, L=6),
