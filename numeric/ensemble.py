@@ -30,7 +30,7 @@ from numeric.products import Operand, products
 from numeric.workspace import Plan, Workspace
 
 _BUFFER_BYTES = 3 * 2**16  # one layer of one member: calls and sums weigh in smaller blocks, larger leave the cache
-_CHUNK_BYTES = 3 * 2**19  # workspace of a chunk, per thread: a compromise of cache misses and the cost of a call
+_CHUNK_BYTES = 5 * 2**19  # workspace of a chunk, per thread: a compromise of cache misses and the cost of a call
 _COMPILED_CHUNK = 4  # times as much where kernels are compiled: a call of one takes 20 us, ten times another's
 _CUDA_CHUNK_BYTES = 2**31
 _LINE = 16  # elements: a cache line of float32, two of float64
