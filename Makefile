@@ -36,7 +36,7 @@ demo: $(VENV)/.runtime  ## a paper that takes its numbers from a run: reports/de
 	cd reports/demo && for pass in 1 2 3; do pdflatex -interaction=batchmode -halt-on-error paper.tex > /dev/null || exit 1; done
 
 REFERENCE := reports/reference
-reference: $(VENV)/.runtime  ## the committed reference run: tier full (about a quarter of an hour), page, tables, figures
+reference: $(VENV)/.runtime  ## the committed reference run: tier full (about two minutes), page, tables, figures
 	$(BIN)/saddle-escape run --tier full --fresh --out $(REFERENCE)
 	$(BIN)/saddle-escape report --format html,md --run $(REFERENCE) --out $(REFERENCE)
 	$(BIN)/saddle-escape tables --run $(REFERENCE) --out $(REFERENCE)/tables

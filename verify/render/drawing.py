@@ -18,9 +18,9 @@ FORMATS = ("pdf", "svg", "png")
 WIDTH = 3.4  # inches: one column of a two-column paper
 _DPI = 300
 
-# Okabe and Ito's palette, told apart with any common colour vision; every colour has a marker of its own as well.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# Okabe and Ito's palette and two more, told apart with any common colour vision; every colour has a marker of its own as well.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#5D3A9B", "#7A7A7A")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p")
 _GRADES = ("#08306b", "#2f6fae", "#7fb3d8", "#f2c45a", "#d98b2b")  # five grades of evidence, the strongest darkest
 _SOUND, _UNSOUND, _EMPTY = "#d3e5f3", "#f2a878", "#f7f7f7"  # cells of a matrix
 _STYLE = {
