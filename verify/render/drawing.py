@@ -18,7 +18,7 @@ FORMATS = ("pdf", "svg", "png")
 WIDTH = 3.4  # inches: one column of a two-column paper
 _DPI = 300
 
-# Okabe and Ito's palette and two more, told apart with any common colour vision; every colour has a marker of its own as well.
+# The palette of Okabe and Ito and two more, told apart with any common colour vision; each has a marker of its own.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#5D3A9B", "#7A7A7A")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p")
 _GRADES = ("#08306b", "#2f6fae", "#7fb3d8", "#f2c45a", "#d98b2b")  # five grades of evidence, the strongest darkest
