@@ -153,11 +153,9 @@ def start_delay() -> tuple[sp.Expr, sp.Expr]:
     """
     rational, beta = sp.field(MOMENTUM.name, sp.QQ)
     one, zero = rational.one, rational.zero
-    # The root l = 1 + c_1 x + c_2 x^2 of l^2 - (1 + beta + x) l + beta = 0: at order k of x, what l^2 holds of the
-    # lower coefficients besides 2 c_k - (1 + beta) c_k - c_{k-1} = 0.
-    c1 = one / (1 - beta)
-    c2 = (c1 - c1**2) / (1 - beta)
-    large = (one, c1, c2)
+    # The root l = 1 + c_1 x + .. of l^2 - (1 + beta + x) l + beta = 0, where (1 - beta) c_1 = 1.  Its next coefficient
+    # changes the logarithms below in the ratio of their first coefficients, and leaves the delay to first order alone.
+    large = (one, one / (1 - beta), zero)
     small = tuple(beta * c for c in _quotient((one, zero, zero), large))
     growth = _log_coefficients(large)
     ratio = _log_coefficients(
