@@ -2,10 +2,10 @@
 
 For GPUs, where a pass costs its memory traffic, and for CPUs with a C++ compiler; it is compiled once for each
 activation and type of number, for all sizes, in seconds.  On a CPU it pays where no kernel is written by hand: the
-gradient of 32 nets (L = 4, N = 64, n = 256) with swish takes 18 ms for 41, with elu 16 for 60, with sin in float64 19
-for 23 (float32: 9 for 19, 8 for 46, 8 for 7).  Where one is, it does not: silu 19 ms for 15, gelu 31 for 21, tanh 24
-for 14, since NumPy's tanh and exp are faster than a compiler's, and the definitions keep tails that the kernels drop (figures
-of ``python -m tests.benchmarks ensemble``).
+gradient of 32 nets (L = 4, N = 64, n = 256) with swish takes 18 ms for 39, with elu 15 for 57 (float32: 8 for 17, 7 for
+42).  Where one is, it does not, but for sin in float64 (18 for 21): silu 17 ms for 14, gelu 29 for 19, tanh 23 for 14,
+since NumPy's tanh and exp are faster than a compiler's, and the definitions keep tails that the kernels drop.  Figures
+of ``python -m tests.benchmarks ensemble``.
 """
 
 from __future__ import annotations
